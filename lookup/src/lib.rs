@@ -1,0 +1,25 @@
+//! Who may reach what.
+//!
+//! Policy text and geo databases go in, one immutable [`Ruleset`] comes out. The workers, `check`
+//! and `explain` all ask the same `Ruleset`, so what is explained is what is done.
+//!
+//! ```text
+//!  policy.toml --> policy::Policy --.
+//!                                    >--> Ruleset::compile --> Ruleset --> judge(...) --> Judgement
+//!  mmdb, csv,  --> geo::Geo --------'         |
+//!  embedded                                   +-- classes: address -> ClassId  (DIR-24-8, IPv6)
+//!                                             +-- services: (place, proto, port) -> ServiceId
+//!                                             +-- matrix:   (ClassId, domain) -> rule
+//!                                             `-- Legend:   names and origins, for records
+//! ```
+//!
+//! Pure: no sockets, no threads, no clock.
+#![forbid(unsafe_code)]
+
+mod ids;
+mod ruleset;
+mod verdict;
+
+pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId};
+pub use ruleset::{Legend, Ruleset};
+pub use verdict::{Judgement, Proto, Query, Reason, Side, Verdict};
