@@ -16,10 +16,18 @@
 //! Pure: no sockets, no threads, no clock.
 #![forbid(unsafe_code)]
 
+mod geo;
 mod ids;
+mod origins;
+mod ranges;
 mod ruleset;
+mod table;
 mod verdict;
 
+pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override};
 pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId};
+pub use origins::{CountryFrom, Origin, OriginId, OriginKey, OriginKeys, Origins};
+pub use ranges::{Address, Prefix, Ranges};
 pub use ruleset::{Legend, Ruleset};
+pub use table::{ClassTable, Dir24_8, Six};
 pub use verdict::{Judgement, Proto, Query, Reason, Side, Verdict};
