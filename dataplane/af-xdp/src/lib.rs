@@ -1,1 +1,6 @@
-//! AF_XDP
+#![doc = include_str!("../README.md")]
+
+mod error;
+pub mod live;
+
+pub use error::Error;
