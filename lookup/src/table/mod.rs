@@ -1,9 +1,11 @@
 //! Address to [`ClassId`], for both families: what a worker asks for every new flow.
 
 mod dir24_8;
+mod error;
 mod six;
 
 pub use dir24_8::Dir24_8;
+pub use error::TableError;
 pub use six::Six;
 
 use crate::{ClassId, Ranges};
@@ -17,12 +19,17 @@ pub struct ClassTable {
 
 impl ClassTable {
     /// Compiles the two covers. Classes are dense from 0, so that they fit an entry.
-    #[must_use]
-    pub fn compile(v4: &Ranges<u32, ClassId>, v6: &Ranges<u128, ClassId>) -> Self {
-        Self {
-            v4: Dir24_8::compile(v4),
-            v6: Six::compile(v6),
-        }
+    ///
+    /// # Errors
+    /// A cover with more classes or ranges than the tables' entries can count.
+    pub fn compile(
+        v4: &Ranges<u32, ClassId>,
+        v6: &Ranges<u128, ClassId>,
+    ) -> Result<Self, TableError> {
+        Ok(Self {
+            v4: Dir24_8::compile(v4)?,
+            v6: Six::compile(v6)?,
+        })
     }
 
     /// The class of one IPv4 address (host byte order).
