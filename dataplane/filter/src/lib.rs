@@ -1,1 +1,27 @@
+//! Frame bytes to verdict.
+//!
+//! One [`Filter`] a worker: its flow table, rate limit and counters are its own and never shared.
+//! What workers must agree on (which connections the inside opened, which fragments may follow)
+//! stands in one lock-free [`Shared`].
+//!
+//! ```text
+//!  frames --> parse --> flow table --hit--------------------------> Forward
+//!                            `--miss--> classes (one batch) --> judge --> Forward, insert
+//!                                                                 `-----> Drop --> limiter --> Records
+//! ```
+//!
+//! Pure: no sockets, no threads, no clock; the caller says what time it is. Nothing here
+//! allocates, locks or panics once [`Filter::new`] has returned.
 #![forbid(unsafe_code)]
+
+mod counters;
+mod process;
+mod reason;
+mod record;
+mod shared;
+
+pub use counters::{Counters, DomainCounters, MAX_DOMAINS, RecordCounters};
+pub use process::{Action, Actions, BURST, Filter, FilterConfig, Now};
+pub use reason::DropReason;
+pub use record::{DropRecord, Family, Full, Records};
+pub use shared::Shared;
