@@ -1,2 +1,28 @@
+//! `palisade`: the one binary. Each command is a thin layer over `lookup` and `engine`.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod check;
+mod cli;
+mod client;
+mod explain;
+mod run;
+mod shell;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Status(args) => status::show(&args),
+        Command::Reload(args) => status::reload(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+    }
+}

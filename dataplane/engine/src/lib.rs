@@ -1,1 +1,34 @@
+//! Threads and time: what turns the pure crates into a running gateway.
+//!
+//! ```text
+//!  Config --> Gateway::start --> workers (pinned) --drop ring--> logger --> drops.jsonl
+//!                 |                 ^        `--board--.
+//!                 |             publisher              v
+//!                 `--> control socket <-- reload --  State --> status, metrics
+//! ```
 #![forbid(unsafe_code)]
+
+mod board;
+mod clock;
+mod config;
+mod control;
+mod cores;
+mod error;
+mod gateway;
+mod idle;
+mod interface;
+mod logger;
+mod metrics;
+mod privilege;
+mod publish;
+mod records;
+mod state;
+mod status;
+mod worker;
+
+pub use config::{Config, FailMode, Mode, Poll};
+pub use error::Error;
+pub use gateway::Gateway;
+pub use status::{
+    DomainStatus, FrameCounts, GeoAge, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
+};

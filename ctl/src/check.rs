@@ -1,0 +1,93 @@
+//! `palisade check`: validates a policy with all the files that it names.
+
+use std::process::ExitCode;
+
+use lookup::{Finding, LoadError, Problem, Revision, Ruleset};
+use serde::Serialize;
+
+use crate::cli::{Check, Format};
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Answer {
+    valid: bool,
+    problems: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Summary>,
+}
+
+/// What a valid policy amounts to.
+#[derive(Serialize)]
+struct Summary {
+    domains: usize,
+    services: usize,
+    classes: usize,
+    memory_bytes: usize,
+}
+
+/// Validates and prints; exit status 0 or 1.
+pub(crate) fn check(args: &Check) -> ExitCode {
+    let loaded = Ruleset::load(&args.policy, Revision(1));
+    let code = if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match args.format {
+        Format::Json => json(loaded),
+        Format::Human => human(args, loaded),
+    }
+    code
+}
+
+fn json(loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
+    let answer = match loaded {
+        Ok((ruleset, warnings)) => Answer {
+            valid: true,
+            problems: findings(&warnings),
+            summary: Some(summary(&ruleset)),
+        },
+        Err(error) => {
+            Answer { valid: false, problems: findings(error.problems()), summary: None }
+        }
+    };
+    match serde_json::to_string_pretty(&answer) {
+        Ok(text) => println!("{text}"),
+        Err(error) => eprintln!("palisade: cannot write the answer: {error}"),
+    }
+}
+
+fn human(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
+    match loaded {
+        Ok((ruleset, warnings)) => {
+            show(&warnings);
+            let Summary { domains, services, classes, memory_bytes } = summary(&ruleset);
+            println!(
+                "{} is valid: {domains} domain(s), {services} service(s), {classes} address \
+                 classes, {:.1} MB compiled",
+                args.policy.display(),
+                memory_bytes as f64 / 1e6
+            );
+        }
+        Err(error) => {
+            show(error.problems());
+            eprintln!("{} is refused", args.policy.display());
+        }
+    }
+}
+
+/// Prints each problem to standard error: the line, marked, and what to do.
+pub(crate) fn show(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{:?}", miette::Report::new(problem.clone()));
+    }
+}
+
+fn findings(problems: &[Problem]) -> Vec<Finding> {
+    problems.iter().map(Problem::finding).collect()
+}
+
+fn summary(ruleset: &Ruleset) -> Summary {
+    Summary {
+        domains: ruleset.domains().len(),
+        services: ruleset.service_count(),
+        classes: ruleset.class_count(),
+        memory_bytes: ruleset.memory_bytes(),
+    }
+}

@@ -1,0 +1,39 @@
+//! `palisade run`: the gateway in the foreground.
+
+use std::process::ExitCode;
+
+use engine::{Config, Error, Gateway};
+
+use crate::{check, cli::Run};
+
+const NEEDS: &str = "\
+palisade run needs a configuration: palisade run --config gateway.toml
+
+The smallest one names the policy and the two interfaces:
+
+  policy = \"policy.toml\"      # who may reach what: docs/policy.md
+
+  [interface]
+  outside = \"eth0\"            # towards the internet
+  inside  = \"eth1\"            # towards the protected network
+
+Every other key has a default: docs/gateway.md. Try the policy first with palisade check.";
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) fn run(args: &Run) -> ExitCode {
+    let Some(path) = &args.config else {
+        eprintln!("{NEEDS}");
+        return ExitCode::FAILURE;
+    };
+    match Config::load(path).and_then(|config| Gateway::start(&config)?.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Config(error) | Error::Policy(error)) => {
+            check::show(error.problems());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("palisade: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What a shell and `man` need, made from the same definitions as the command line itself.
+
+use std::{fs, io, path::Path, process::ExitCode};
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Completions, Man};
+
+/// Prints a completion script.
+pub(crate) fn completions(args: &Completions) -> ExitCode {
+    clap_complete::generate(args.shell, &mut Cli::command(), "palisade", &mut io::stdout());
+    ExitCode::SUCCESS
+}
+
+/// Writes `palisade.1` and one page a command.
+pub(crate) fn man(args: &Man) -> ExitCode {
+    match pages(&args.folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("palisade: cannot write man pages to {}: {error}", args.folder.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pages(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    clap_mangen::generate_to(command, folder)
+}

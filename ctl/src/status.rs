@@ -1,0 +1,168 @@
+//! `palisade status` and `palisade reload`: a running gateway, asked over its control socket.
+
+use std::{
+    io::{self, Write},
+    iter,
+    process::ExitCode,
+};
+
+use comfy_table::{CellAlignment, Table, presets};
+use engine::Status;
+use hyper::{Method, StatusCode, body::Bytes};
+
+use crate::{cli, client};
+
+/// The exit status when no gateway answers.
+const NO_ANSWER: u8 = 3;
+
+/// Prints the status as tables or as JSON.
+pub(crate) fn show(args: &cli::Status) -> ExitCode {
+    let body = match ask(&args.control, Method::GET, "/status") {
+        Ok((_, body)) => body,
+        Err(code) => return code,
+    };
+    if args.json {
+        return written(io::stdout().write_all(&body).and_then(|()| io::stdout().write_all(b"\n")));
+    }
+    match serde_json::from_slice::<Status>(&body) {
+        Ok(status) => written(io::stdout().write_all(tables(&status).as_bytes())),
+        Err(error) => {
+            eprintln!("palisade: the gateway's answer is of another version: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks for a reload and prints what came of it.
+pub(crate) fn reload(args: &cli::Reload) -> ExitCode {
+    match ask(&args.control, Method::POST, "/reload") {
+        Ok((StatusCode::OK, body)) => {
+            println!("{}", String::from_utf8_lossy(&body));
+            ExitCode::SUCCESS
+        }
+        Ok((_, body)) => {
+            eprintln!("{}", String::from_utf8_lossy(&body));
+            ExitCode::FAILURE
+        }
+        Err(code) => code,
+    }
+}
+
+fn ask(control: &cli::Control, method: Method, path: &str) -> Result<(StatusCode, Bytes), ExitCode> {
+    client::ask(&control.socket, method, path).map_err(|error| {
+        eprintln!(
+            "palisade: no gateway answers at {}: {error}; start one with palisade run, or name its \
+             socket with --socket",
+            control.socket.display()
+        );
+        ExitCode::from(NO_ANSWER)
+    })
+}
+
+/// A reader that went away (`palisade status | head`) is no failure.
+fn written(result: io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn tables(status: &Status) -> String {
+    let mut text = format!(
+        "revision {}   up {} s   flows {}   geo {}{}\n\n",
+        status.revision,
+        status.uptime_s,
+        status.flows,
+        status.geo.source,
+        status.geo.age_days.map(|days| format!(", {days} days old")).unwrap_or_default(),
+    );
+    for table in [packets(status), workers(status), interfaces(status), domains(status)] {
+        text.push_str(&table.to_string());
+        text.push_str("\n\n");
+    }
+    for warning in &status.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+fn packets(status: &Status) -> Table {
+    let packets = &status.packets;
+    let mut table = table(&["packets", "count"]);
+    table.add_row(["received".into(), packets.received.to_string()]);
+    table.add_row(["forwarded".into(), packets.forwarded.to_string()]);
+    table.add_row(["passed (link traffic)".into(), packets.passed.to_string()]);
+    for (reason, count) in &packets.dropped {
+        table.add_row([format!("dropped: {reason}"), count.to_string()]);
+    }
+    table.add_row(["drops recorded".into(), packets.records.recorded.to_string()]);
+    table.add_row(["drops suppressed".into(), packets.records.suppressed.to_string()]);
+    table.add_row(["drop records lost".into(), packets.records.lost.to_string()]);
+    right(table, &[1])
+}
+
+fn workers(status: &Status) -> Table {
+    let mut table = table(&[
+        "core", "queue", "mode", "received", "forwarded", "dropped", "flows", "free", "fill", "rx",
+        "tx", "completion", "frames",
+    ]);
+    for worker in &status.workers {
+        let frames = &worker.frames;
+        let counts = [
+            worker.packets.received,
+            worker.packets.forwarded,
+            worker.packets.dropped_total(),
+            worker.flows,
+            frames.free,
+            frames.fill,
+            frames.rx,
+            frames.tx,
+            frames.completion,
+            frames.total,
+        ];
+        let first = [worker.core.to_string(), worker.queue.to_string(), worker.mode.clone()];
+        table.add_row(first.into_iter().chain(counts.iter().map(u64::to_string)));
+    }
+    right(table, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+}
+
+fn interfaces(status: &Status) -> Table {
+    let mut table = table(&["interface", "side", "queues", "not served", "dropped by the kernel"]);
+    for interface in &status.interfaces {
+        table.add_row([
+            interface.name.clone(),
+            interface.side.clone(),
+            interface.queues.to_string(),
+            interface.unserved.to_string(),
+            interface.kernel_dropped.to_string(),
+        ]);
+    }
+    right(table, &[2, 3, 4])
+}
+
+fn domains(status: &Status) -> Table {
+    let mut table = table(&["domain", "allowed", "dropped", "shadowed"]);
+    for (name, domain) in &status.domains {
+        let counts = [domain.allowed, domain.dropped, domain.shadowed];
+        table.add_row(iter::once(name.clone()).chain(counts.iter().map(u64::to_string)));
+    }
+    right(table, &[1, 2, 3])
+}
+
+/// Lines on a terminal, plain columns in a pipe.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    let terminal = io::IsTerminal::is_terminal(&io::stdout());
+    table.load_preset(if terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    table.set_header(header.iter().copied());
+    table
+}
+
+fn right(mut table: Table, columns: &[usize]) -> Table {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

@@ -1,0 +1,40 @@
+//! Where a worker shows its counters, and `status` reads them.
+//!
+//! The worker copies a whole snapshot at a burst boundary, so both identities hold in what is read.
+//! It takes the lock only when nobody holds it and skips the turn otherwise: a worker never waits.
+
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+
+/// One slot, written by its worker and read by anyone.
+#[derive(Debug, Default)]
+pub struct Board<T>(Arc<Mutex<T>>);
+
+impl<T> Clone for Board<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Clone> Board<T> {
+    /// A board that shows `first` until the worker writes.
+    #[must_use]
+    pub fn new(first: T) -> Self {
+        Self(Arc::new(Mutex::new(first)))
+    }
+
+    /// Shows what `write` puts there, unless a reader is looking: then `false`, try again next time.
+    pub fn show(&self, write: impl FnOnce(&mut T)) -> bool {
+        match self.0.try_lock() {
+            Ok(mut slot) => write(&mut slot),
+            Err(TryLockError::Poisoned(slot)) => write(&mut slot.into_inner()),
+            Err(TryLockError::WouldBlock) => return false,
+        }
+        true
+    }
+
+    /// A copy of what was shown last.
+    #[must_use]
+    pub fn read(&self) -> T {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

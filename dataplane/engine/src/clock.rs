@@ -1,0 +1,49 @@
+//! Time as a worker sees it: read once a burst, monotonic, with the wall clock beside it.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use filter::Now;
+
+/// Reads the monotonic clock a burst; the wall clock now and then, so that a step of it reaches the
+/// records and never the timeouts.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    /// Wall clock minus monotonic clock at the last [`Clock::sync`], nanoseconds.
+    unix_base_ns: u64,
+}
+
+impl Clock {
+    /// `start` is shared by all workers of a gateway, so that their milliseconds agree.
+    #[must_use]
+    pub fn new(start: Instant) -> Self {
+        let mut clock = Self { start, unix_base_ns: 0 };
+        clock.sync();
+        clock
+    }
+
+    /// The time.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let elapsed_ns = self.elapsed_ns();
+        Now { unix_ns: self.unix_base_ns + elapsed_ns, mono_ms: elapsed_ns / 1_000_000 }
+    }
+
+    /// Reads the wall clock again.
+    pub fn sync(&mut self) {
+        self.unix_base_ns = unix_ns().saturating_sub(self.elapsed_ns());
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Nanoseconds since 1970 UTC; 0 before.
+#[must_use]
+pub fn unix_ns() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

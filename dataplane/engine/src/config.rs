@@ -1,0 +1,202 @@
+//! `gateway.toml`: the machine. Every key but `interface` has a default; docs/gateway.md lists them.
+
+mod text;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+pub use af_xdp_rs::{FailMode, Mode};
+use lookup::document::{Document, Problem, Source, suggest};
+use toml::Spanned;
+
+use self::text::FileText;
+use crate::{Error, cores};
+
+/// How a worker waits for packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// Never: the core is the worker's alone.
+    Busy,
+    /// Spins while there is traffic, sleeps when there has been none for a while.
+    Adaptive,
+    /// Sleeps whenever the rings are empty.
+    Interrupt,
+}
+
+/// A validated `gateway.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The policy's path.
+    pub policy: PathBuf,
+    /// The interface towards the internet.
+    pub outside: String,
+    /// The interface towards the protected network.
+    pub inside: String,
+    /// Worker `i` runs on `cores[i]` and serves queue `i` of both interfaces.
+    pub cores: Vec<usize>,
+    /// The AF_XDP mode asked for.
+    pub mode: Mode,
+    /// How workers wait.
+    pub poll: Poll,
+    /// UMEM frames per worker.
+    pub frames: u32,
+    /// Flow entries per worker.
+    pub flows: usize,
+    /// The drop log.
+    pub drops: PathBuf,
+    /// Full drop records a second and worker.
+    pub records_per_s: u32,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Where metrics are served over TCP, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// What the XDP program does when no worker serves a queue.
+    pub fail: FailMode,
+}
+
+const MODES: [(&str, Mode); 4] = [
+    ("auto", Mode::Auto),
+    ("zerocopy", Mode::ZeroCopy),
+    ("copy", Mode::Copy),
+    ("skb", Mode::Skb),
+];
+const POLLS: [(&str, Poll); 3] =
+    [("busy", Poll::Busy), ("adaptive", Poll::Adaptive), ("interrupt", Poll::Interrupt)];
+const FAILS: [(&str, FailMode); 2] = [("closed", FailMode::Closed), ("open", FailMode::Open)];
+
+impl Config {
+    /// Reads and validates the file at `path`; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// All mistakes in it, each with its place and what to do.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(Error::path("read the configuration", path))?;
+        let last = cores::online()?.last().copied().unwrap_or(0);
+        let source = Source { name: path.display().to_string(), text };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::read(source, folder, last).map_err(|problems| Error::Config(problems.into()))
+    }
+
+    fn read(source: Source, folder: &Path, last_core: usize) -> Result<Self, Vec<Problem>> {
+        let mut document = Document::new(source);
+        let file = FileText::read(&mut document);
+        let [outside, inside] = interfaces(&mut document, &file);
+        let workers = file.workers;
+        let drops = file.drops;
+        let control = file.control;
+        let config = Self {
+            policy: folder.join(path(file.policy, "policy.toml")),
+            outside,
+            inside,
+            cores: cores_of(&mut document, workers.cores, last_core),
+            mode: choice(&mut document, workers.mode, "mode", &MODES),
+            poll: choice(&mut document, workers.poll, "poll mode", &POLLS),
+            frames: number(&mut document, workers.frames, 16_384, 512, 1 << 22),
+            flows: number(&mut document, workers.flows, 1 << 20, 64, 1 << 26) as usize,
+            drops: folder.join(path(drops.path, "/var/log/palisade/drops.jsonl")),
+            records_per_s: number(&mut document, drops.rate, 10_000, 0, u32::MAX),
+            socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
+            metrics: control.metrics.and_then(|text| address(&mut document, &text)),
+            fail: choice(&mut document, file.fail.mode, "fail mode", &FAILS),
+        };
+        document.finish(config).map(|(config, _)| config)
+    }
+}
+
+fn path(text: Option<Spanned<String>>, default: &str) -> String {
+    text.map_or_else(|| default.to_owned(), Spanned::into_inner)
+}
+
+/// Outside and inside: both named, and not the same.
+fn interfaces(document: &mut Document, file: &FileText) -> [String; 2] {
+    const SECTION: &str = "name two interfaces that carry nothing else: [interface] with outside = \
+                           \"eth0\" and inside = \"eth1\"";
+    let names = [&file.interface.outside, &file.interface.inside].map(Option::as_ref);
+    if let [Some(outside), Some(inside)] = names {
+        if outside.get_ref() == inside.get_ref() {
+            document.error(inside.span(), "outside and inside are the same interface", SECTION);
+        }
+        for name in [outside, inside] {
+            // IFNAMSIZ is 16 with the ending zero (include/uapi/linux/if.h).
+            if name.get_ref().is_empty() || name.get_ref().len() > 15 {
+                let help = "an interface's name has 1 to 15 bytes; `ip link` lists them";
+                document.error(name.span(), "not the name of an interface", help);
+            }
+        }
+    } else {
+        let missing = if names[0].is_none() { "outside" } else { "inside" };
+        let span = file.interface_span.clone();
+        document.error(span, format!("no {missing} interface is named"), SECTION);
+    }
+    names.map(|name| name.map(|name| name.get_ref().clone()).unwrap_or_default())
+}
+
+fn cores_of(
+    document: &mut Document,
+    cores: Option<Spanned<Vec<Spanned<u32>>>>,
+    last_core: usize,
+) -> Vec<usize> {
+    let Some(cores) = cores else { return vec![last_core] };
+    let span = cores.span();
+    let cores = cores.into_inner();
+    if cores.is_empty() {
+        document.error(span, "no cores", "list at least one: one worker runs on each");
+    }
+    let mut seen = Vec::new();
+    for core in cores {
+        let number = *core.get_ref() as usize;
+        if seen.contains(&number) {
+            let help = "each worker has a core of its own: remove one of the two";
+            document.error(core.span(), format!("core {number} stands twice"), help);
+        }
+        seen.push(number);
+    }
+    seen
+}
+
+/// One of a few words; the first is the default.
+fn choice<T: Copy>(
+    document: &mut Document,
+    text: Option<Spanned<String>>,
+    what: &str,
+    choices: &[(&str, T)],
+) -> T {
+    let default = choices[0].1;
+    let Some(text) = text else { return default };
+    let word = text.get_ref();
+    if let Some((_, value)) = choices.iter().find(|(name, _)| name == word) {
+        return *value;
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    document.error(text.span(), format!("unknown {what} `{word}`"), suggest(word, &names));
+    default
+}
+
+fn number(
+    document: &mut Document,
+    value: Option<Spanned<u32>>,
+    default: u32,
+    least: u32,
+    most: u32,
+) -> u32 {
+    let Some(value) = value else { return default };
+    let number = *value.get_ref();
+    if (least..=most).contains(&number) {
+        return number;
+    }
+    let help = format!("choose {least} to {most}; the default is {default}");
+    document.error(value.span(), format!("{number} is out of range"), help);
+    default
+}
+
+fn address(document: &mut Document, text: &Spanned<String>) -> Option<SocketAddr> {
+    let address = text.get_ref().parse();
+    if address.is_err() {
+        let help = "write address:port, such as 127.0.0.1:9477 or [::1]:9477";
+        document.error(text.span(), "not an address to listen at", help);
+    }
+    address.ok()
+}

@@ -1,0 +1,82 @@
+//! Cores: which there are, pinning a worker to one, and keeping everything else off the workers'.
+//!
+//! Read from sysfs, because lists made from the process's own affinity hide isolated cores
+//! (`Documentation/admin-guide/cputopology.rst`).
+
+use std::fs;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::Error;
+
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+
+/// The cores that are online, in ascending order.
+///
+/// # Errors
+/// When sysfs can't be read.
+pub fn online() -> Result<Vec<usize>, Error> {
+    let text = fs::read_to_string(ONLINE)
+        .map_err(|source| Error::Io { operation: "read", object: ONLINE.into(), source })?;
+    Ok(ranges(text.trim()))
+}
+
+/// Pins the calling thread to `core`; `false` when the kernel refuses.
+#[must_use]
+pub fn pin(core: usize) -> bool {
+    core_affinity::set_for_current(core_affinity::CoreId { id: core })
+}
+
+/// Lets the calling thread, and those it starts, run on every online core but `workers`; where no
+/// core is left the thread stays where it is and shares.
+pub fn keep_off(workers: &[usize]) {
+    let Ok(online) = online() else { return };
+    let mut set = CpuSet::new();
+    for core in online.into_iter().filter(|core| !workers.contains(core)) {
+        if core < CpuSet::MAX_CPU {
+            set.set(core);
+        }
+    }
+    if set.count() > 0 {
+        // A refused affinity costs speed, not safety: the thread runs where it is.
+        let _ = sched_setaffinity(None, &set);
+    }
+}
+
+/// Reads the kernel's list format: `0-3,8,10-11`.
+fn ranges(text: &str) -> Vec<usize> {
+    let mut cores = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse::<usize>()) {
+            cores.extend(first..=last.min(first + CpuSet::MAX_CPU));
+        }
+    }
+    cores
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_kernels_lists() {
+        for (text, cores) in [
+            ("0", vec![0]),
+            ("0-3", vec![0, 1, 2, 3]),
+            ("0-1,4,6-7", vec![0, 1, 4, 6, 7]),
+            ("", vec![]),
+            ("x,2", vec![2]),
+        ] {
+            assert_eq!(ranges(text), cores, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_a_core_and_a_thread_can_be_pinned_to_it() {
+        let online = online().unwrap();
+        let core = *online.last().unwrap();
+        assert!(std::thread::spawn(move || pin(core)).join().unwrap());
+        assert!(!std::thread::spawn(|| pin(100_000)).join().unwrap_or(false));
+    }
+}

@@ -1,0 +1,59 @@
+//! What a worker does between turns that bring nothing.
+
+use std::time::Duration;
+
+use af_xdp_rs::Socket;
+use arrayvec::ArrayVec;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::config::Poll;
+
+/// Empty turns before an adaptive worker sleeps.
+const PATIENCE: u32 = 2_000;
+/// The longest sleep: counters, timeouts and a stop wait no longer than this.
+const NAP: Duration = Duration::from_millis(10);
+
+/// Counts empty turns and sleeps when the poll mode says so.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    /// Empty turns to spin through before a sleep; `None` never sleeps.
+    patience: Option<u32>,
+    empty: u32,
+}
+
+impl Idle {
+    pub(crate) fn new(poll: Poll) -> Self {
+        let patience = match poll {
+            Poll::Busy => None,
+            Poll::Adaptive => Some(PATIENCE),
+            Poll::Interrupt => Some(0),
+        };
+        Self { patience, empty: 0 }
+    }
+
+    /// After a turn that brought `received` packets.
+    #[inline]
+    pub(crate) fn wait(&mut self, received: usize, sockets: &[Socket; 2]) {
+        if received > 0 {
+            self.empty = 0;
+            return;
+        }
+        self.empty = self.empty.saturating_add(1);
+        match self.patience {
+            Some(patience) if self.empty > patience => sleep(sockets),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}
+
+/// Sleeps until a packet comes or [`NAP`] is over.
+fn sleep(sockets: &[Socket; 2]) {
+    let mut sources: ArrayVec<PollFd<'_>, 2> = sockets
+        .iter()
+        .filter_map(Socket::fd)
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
+    let nap = Timespec { tv_sec: 0, tv_nsec: i64::from(NAP.subsec_nanos()) };
+    // An interrupted sleep is a short one.
+    let _ = poll(&mut sources, Some(&nap));
+}

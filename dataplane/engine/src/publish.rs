@@ -1,0 +1,82 @@
+//! How a new ruleset reaches the workers.
+//!
+//! ```text
+//!  Publisher --store--> ArcSwap <--one atomic load a burst-- Reader (one per worker)
+//!      |
+//!      `-- retired: the last reference to every superseded ruleset
+//! ```
+//!
+//! A worker looks once a burst, so the burst boundary is the quiescent point: each packet is judged
+//! by one ruleset, whole. The publisher keeps a reference to each superseded ruleset until every
+//! worker has let go of it, so the tables (tens of megabytes) are never freed on a worker's core.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+use lookup::{Revision, Ruleset};
+
+/// The writing end: one per gateway.
+#[derive(Debug)]
+pub struct Publisher {
+    current: Arc<ArcSwap<Ruleset>>,
+    retired: Vec<Arc<Ruleset>>,
+}
+
+/// The reading end: one per worker, moved to its thread.
+#[derive(Debug)]
+pub struct Reader {
+    cache: Cache<Arc<ArcSwap<Ruleset>>, Arc<Ruleset>>,
+}
+
+impl Publisher {
+    /// Publishes the first ruleset.
+    #[must_use]
+    pub fn new(first: Ruleset) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(first)), retired: Vec::new() }
+    }
+
+    /// A reading end for one worker.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader { cache: Cache::new(Arc::clone(&self.current)) }
+    }
+
+    /// The ruleset in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Ruleset> {
+        self.current.load_full()
+    }
+
+    /// The revision that the next ruleset is to be compiled as.
+    #[must_use]
+    pub fn next_revision(&self) -> Revision {
+        Revision(self.current.load().revision().0.wrapping_add(1))
+    }
+
+    /// Puts `next` in force for every worker's next burst.
+    pub fn publish(&mut self, next: Ruleset) {
+        self.retired.push(self.current.swap(Arc::new(next)));
+        self.collect();
+    }
+
+    /// Frees superseded rulesets that no worker holds any more; returns how many still wait.
+    pub fn collect(&mut self) -> usize {
+        self.retired.retain(|ruleset| Arc::strong_count(ruleset) > 1);
+        self.retired.len()
+    }
+}
+
+impl Reader {
+    /// Takes the ruleset that is in force: one atomic load when nothing changed.
+    #[inline]
+    pub fn refresh(&mut self) -> &Arc<Ruleset> {
+        self.cache.load()
+    }
+
+    /// The ruleset of the last refresh.
+    #[inline]
+    #[must_use]
+    pub fn current(&self) -> &Ruleset {
+        self.cache.peek()
+    }
+}

@@ -1,0 +1,172 @@
+//! What the control socket and the signals share: the publisher, and where the counters stand.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use filter::DropReason;
+use lookup::{LoadError, Ruleset};
+
+use crate::{
+    board::Board,
+    clock::unix_ns,
+    interface::Interface,
+    logger::Legends,
+    publish::Publisher,
+    status::{DomainStatus, GeoAge, Packets, RecordCounts, Status, WorkerStatus},
+    worker::Snapshot,
+};
+
+/// The running gateway as seen from outside its workers.
+#[derive(Debug)]
+pub struct State {
+    policy: PathBuf,
+    publisher: Mutex<Publisher>,
+    legends: Legends,
+    workers: Vec<Board<Snapshot>>,
+    interfaces: [Interface; 2],
+    unwritten: Arc<AtomicU64>,
+    started: Instant,
+}
+
+/// What a reload did.
+#[derive(Debug)]
+pub struct Reloaded {
+    revision: u32,
+    compiled_in: Duration,
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, compiled_in } = self;
+        write!(f, "revision {revision} is in force, compiled in {} ms", compiled_in.as_millis())
+    }
+}
+
+impl State {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        policy: PathBuf,
+        publisher: Publisher,
+        legends: Legends,
+        workers: Vec<Board<Snapshot>>,
+        interfaces: [Interface; 2],
+        unwritten: Arc<AtomicU64>,
+        started: Instant,
+    ) -> Self {
+        let publisher = Mutex::new(publisher);
+        Self { policy, publisher, legends, workers, interfaces, unwritten, started }
+    }
+
+    /// Compiles the policy again and publishes it; the last good one stays when it has a mistake.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the policy.
+    pub fn reload(&self) -> Result<Reloaded, LoadError> {
+        let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let (ruleset, _) = Ruleset::load(&self.policy, publisher.next_revision())?;
+        let revision = ruleset.revision();
+        self.legends.add(revision, Arc::clone(ruleset.legend()));
+        publisher.publish(ruleset);
+        Ok(Reloaded { revision: revision.0, compiled_in: begun.elapsed() })
+    }
+
+    /// The interfaces, outside first.
+    #[must_use]
+    pub fn interfaces(&self) -> &[Interface; 2] {
+        &self.interfaces
+    }
+
+    /// The gateway now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let ruleset = {
+            let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+            publisher.collect();
+            publisher.current()
+        };
+        let snapshots: Vec<Snapshot> = self.workers.iter().map(Board::read).collect();
+        let workers: Vec<WorkerStatus> = snapshots.iter().map(worker_status).collect();
+        let mut status = Status {
+            flows: workers.iter().map(|worker| worker.flows).sum(),
+            revision: ruleset.revision().0,
+            geo: geo_age(&ruleset),
+            unwritten: self.unwritten.load(Ordering::Relaxed),
+            uptime_s: self.started.elapsed().as_secs(),
+            ..Status::default()
+        };
+        for worker in &workers {
+            status.packets.add(&worker.packets);
+        }
+        for (place, domain) in ruleset.domains().iter().enumerate() {
+            let entry = status.domains.entry(domain.name.clone()).or_default();
+            for counters in snapshots.iter().filter_map(|snapshot| snapshot.domains.get(place)) {
+                entry.allowed += counters.allowed;
+                entry.dropped += counters.dropped;
+                entry.shadowed += counters.shadowed;
+            }
+        }
+        status.interfaces = self
+            .interfaces
+            .iter()
+            .enumerate()
+            .map(|(side, interface)| {
+                interface.status(snapshots.iter().map(|worker| worker.kernel_dropped[side]).sum())
+            })
+            .collect();
+        status.warnings = ruleset.warnings_at(unix_ns() / 1_000_000_000);
+        status.workers = workers;
+        status
+    }
+}
+
+fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
+    let counters = &snapshot.counters;
+    let dropped = DropReason::ALL
+        .iter()
+        .zip(counters.dropped)
+        .filter(|(_, packets)| *packets > 0)
+        .map(|(reason, packets)| (reason.as_str().to_owned(), packets))
+        .collect();
+    WorkerStatus {
+        core: snapshot.core,
+        queue: snapshot.queue,
+        mode: snapshot.mode.clone(),
+        frames: snapshot.frames,
+        flows: counters.flows,
+        revision: snapshot.revision,
+        packets: Packets {
+            received: counters.received,
+            forwarded: counters.forwarded,
+            passed: counters.passed,
+            dropped,
+            records: records(counters.records),
+            shadowed: counters.shadowed,
+            shadow_records: records(counters.shadow_records),
+        },
+    }
+}
+
+fn records(counters: filter::RecordCounters) -> RecordCounts {
+    let filter::RecordCounters { recorded, suppressed, lost } = counters;
+    RecordCounts { recorded, suppressed, lost }
+}
+
+fn geo_age(ruleset: &Ruleset) -> GeoAge {
+    let info = ruleset.geo().country();
+    let seconds = i64::try_from(info.build_epoch_secs).unwrap_or(0);
+    let now = i64::try_from(unix_ns() / 1_000_000_000).unwrap_or(0);
+    GeoAge {
+        build: jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string()),
+        age_days: Some((now - seconds).max(0) / 86_400),
+        source: info.source.clone(),
+    }
+}

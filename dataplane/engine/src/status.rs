@@ -1,0 +1,188 @@
+//! What `palisade status --json` shows: the same numbers for people, scripts and metrics.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A gateway at one moment. Counters are packets since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Packets of all workers.
+    #[serde(flatten)]
+    pub packets: Packets,
+    /// Entries of all flow tables.
+    pub flows: u64,
+    /// The ruleset in force.
+    pub revision: u32,
+    /// The geo databases in use.
+    pub geo: GeoAge,
+    /// One a worker.
+    pub workers: Vec<WorkerStatus>,
+    /// The two interfaces.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// By domain, in the policy's order.
+    pub domains: BTreeMap<String, DomainStatus>,
+    /// Drop records that could not be written to the log.
+    pub unwritten: u64,
+    /// Seconds since the gateway started.
+    pub uptime_s: u64,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Packet counters: `received == forwarded + passed + sum(dropped)`, and
+/// `sum(dropped) == recorded + suppressed + lost`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    /// Taken from the receive rings.
+    pub received: u64,
+    /// Judged and sent to the other interface.
+    pub forwarded: u64,
+    /// Link traffic, sent to the other interface unjudged.
+    pub passed: u64,
+    /// Ended here, by reason; reasons that have not occurred are absent.
+    pub dropped: BTreeMap<String, u64>,
+    /// What became of the drops.
+    pub records: RecordCounts,
+    /// Packets that a shadow domain would have dropped; they are among `forwarded`.
+    pub shadowed: u64,
+    /// What became of their records.
+    pub shadow_records: RecordCounts,
+}
+
+/// Where the record of a drop went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordCounts {
+    /// One line each in the drop log.
+    pub recorded: u64,
+    /// Over the rate: counted in the `suppressed` field of a recorded one.
+    pub suppressed: u64,
+    /// The ring was full.
+    pub lost: u64,
+}
+
+/// The age of the country database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeoAge {
+    /// When it was built, RFC 3339.
+    pub build: Option<String>,
+    /// Whole days since then.
+    pub age_days: Option<i64>,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// One worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// The core that it is pinned to.
+    pub core: usize,
+    /// The queue of both interfaces that it serves.
+    pub queue: u32,
+    /// The mode that the kernel granted; the lesser one where the interfaces differ.
+    pub mode: String,
+    /// Where its frames are.
+    pub frames: FrameCounts,
+    /// Entries of its flow table.
+    pub flows: u64,
+    /// The revision that its last burst was judged by.
+    pub revision: u32,
+    /// Its packets.
+    #[serde(flatten)]
+    pub packets: Packets,
+}
+
+/// `free + fill + rx + tx + completion == total`, at a burst boundary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameCounts {
+    /// In the free list.
+    pub free: u64,
+    /// With the kernel, to receive into.
+    pub fill: u64,
+    /// Received, not yet taken by the worker.
+    pub rx: u64,
+    /// With the kernel, to transmit.
+    pub tx: u64,
+    /// Transmitted, not yet taken back.
+    pub completion: u64,
+    /// All frames of the worker's UMEM.
+    pub total: u64,
+}
+
+/// One interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// `outside` or `inside`.
+    pub side: String,
+    /// Its receive queues.
+    pub queues: usize,
+    /// Packets that the XDP program dropped or bridged because no worker served their queue.
+    pub unserved: u64,
+    /// Packets that the kernel dropped for want of a frame or of room in a ring.
+    pub kernel_dropped: u64,
+}
+
+/// One domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainStatus {
+    /// Forwarded because allowed.
+    pub allowed: u64,
+    /// Dropped by its rules.
+    pub dropped: u64,
+    /// Forwarded although its rules say drop: the domain is in shadow mode.
+    pub shadowed: u64,
+}
+
+impl Packets {
+    /// All drops.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    /// Both packet identities hold.
+    #[must_use]
+    pub fn balanced(&self) -> bool {
+        let dropped = self.dropped_total();
+        self.received == self.forwarded + self.passed + dropped
+            && dropped == self.records.total()
+            && self.shadowed == self.shadow_records.total()
+    }
+
+    /// Adds another worker's packets.
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.forwarded += other.forwarded;
+        self.passed += other.passed;
+        self.shadowed += other.shadowed;
+        for (reason, packets) in &other.dropped {
+            *self.dropped.entry(reason.clone()).or_default() += packets;
+        }
+        self.records.add(other.records);
+        self.shadow_records.add(other.shadow_records);
+    }
+}
+
+impl RecordCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.recorded + self.suppressed + self.lost
+    }
+
+    fn add(&mut self, other: Self) {
+        self.recorded += other.recorded;
+        self.suppressed += other.suppressed;
+        self.lost += other.lost;
+    }
+}
+
+impl FrameCounts {
+    /// Every frame is in exactly one place.
+    #[must_use]
+    pub fn balanced(&self) -> bool {
+        self.free + self.fill + self.rx + self.tx + self.completion == self.total
+    }
+}
