@@ -16,18 +16,26 @@
 //! Pure: no sockets, no threads, no clock.
 #![forbid(unsafe_code)]
 
+mod ask;
+mod explain;
 mod geo;
 mod ids;
+mod load;
 mod origins;
+pub mod policy;
 mod ranges;
 mod ruleset;
+mod services;
 mod table;
 mod verdict;
 
-pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override};
+pub use ask::{Ask, AskError};
+pub use explain::{Explanation, SourceFacts};
+pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override, pack};
 pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId};
 pub use origins::{CountryFrom, Origin, OriginId, OriginKey, OriginKeys, Origins};
+pub use policy::{Exposure, Finding, LoadError, Policy, Problem, Severity};
 pub use ranges::{Address, Prefix, Ranges};
-pub use ruleset::{Legend, Ruleset};
-pub use table::{ClassTable, Dir24_8, Six};
+pub use ruleset::{CompileError, DomainFacts, GeoFacts, Legend, Ruleset};
+pub use table::{ClassTable, Dir24_8, Six, TableError};
 pub use verdict::{Judgement, Proto, Query, Reason, Side, Verdict};

@@ -1,0 +1,169 @@
+//! What all checks share: the text, and the list of problems found so far.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::countries;
+use super::report::{Problem, Source};
+use crate::Country;
+
+/// One pass over one file. A check reports and goes on, so that an operator sees all mistakes.
+#[derive(Debug)]
+pub(crate) struct Check {
+    source: Arc<Source>,
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            source: Arc::new(source),
+            problems: Vec::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
+    pub(crate) fn error(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.problems
+            .push(Problem::error(&self.source, span, message, help));
+    }
+
+    pub(crate) fn warn(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.problems
+            .push(Problem::error(&self.source, span, message, help).warning());
+    }
+
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The problems found; `Err` when one of them is an error.
+    pub(crate) fn finish<T>(self, found: T) -> Result<(T, Vec<Problem>), Vec<Problem>> {
+        if self.problems.iter().any(Problem::is_error) {
+            Err(self.problems)
+        } else {
+            Ok((found, self.problems))
+        }
+    }
+
+    /// A list of networks; one that is written twice is kept once.
+    pub(crate) fn networks(&mut self, list: &[Spanned<String>]) -> Vec<Spanned<IpNet>> {
+        let mut networks: Vec<Spanned<IpNet>> = Vec::new();
+        for text in list {
+            let Some(network) = self.network(text) else {
+                continue;
+            };
+            if networks.iter().any(|one| *one.get_ref() == network) {
+                self.twice(text.span(), text.get_ref());
+            } else {
+                networks.push(Spanned::new(text.span(), network));
+            }
+        }
+        networks
+    }
+
+    pub(crate) fn network(&mut self, text: &Spanned<String>) -> Option<IpNet> {
+        match network(text.get_ref()) {
+            Ok(network) => Some(network),
+            Err(fault) => {
+                self.error(text.span(), fault.message, fault.help);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn countries(&mut self, list: &[Spanned<String>]) -> Vec<Country> {
+        let mut countries = Vec::new();
+        for text in list {
+            let Some(country) = self.country(text) else {
+                continue;
+            };
+            if countries.contains(&country) {
+                self.twice(text.span(), text.get_ref());
+            } else {
+                countries.push(country);
+            }
+        }
+        countries
+    }
+
+    pub(crate) fn country(&mut self, text: &Spanned<String>) -> Option<Country> {
+        let code = text.get_ref();
+        let country = countries::parse(code);
+        if country.is_none() {
+            let help = match countries::meant(code) {
+                Some((code, name)) => format!("did you mean `{code}` ({name})?"),
+                None => "use the two upper-case letters of ISO 3166-1, such as DE".to_owned(),
+            };
+            self.error(text.span(), format!("unknown country code `{code}`"), help);
+        }
+        country
+    }
+
+    pub(crate) fn twice(&mut self, span: Range<usize>, what: impl std::fmt::Display) {
+        self.warn(
+            span,
+            format!("`{what}` stands twice in this list"),
+            "remove one of the two",
+        );
+    }
+}
+
+/// A message and what to do.
+pub(crate) struct Fault {
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
+
+/// A network as `address/length`, or an address alone, which is its /32 or /128.
+pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address));
+    }
+    if let Ok(network) = text.parse::<IpNet>() {
+        if network.network() == network.addr() {
+            return Ok(network);
+        }
+        let trunc = network.trunc();
+        return Err(Fault {
+            message: format!("`{text}` has bits set behind its length"),
+            help: format!(
+                "the network is `{trunc}`; one address alone is `{}`",
+                network.addr()
+            ),
+        });
+    }
+    let help = match text.split_once('/') {
+        Some((address, length)) => match address.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) => {
+                format!("`{length}` is no length: IPv4 networks have 0 to 32 bits")
+            }
+            Ok(IpAddr::V6(_)) => {
+                format!("`{length}` is no length: IPv6 networks have 0 to 128 bits")
+            }
+            Err(_) => format!("`{address}` is no IPv4 or IPv6 address"),
+        },
+        None => "write a network such as 192.0.2.0/24 or 2001:db8::/32, or one address".to_owned(),
+    };
+    Err(Fault {
+        message: format!("`{text}` is no network"),
+        help,
+    })
+}

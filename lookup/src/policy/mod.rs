@@ -1,0 +1,325 @@
+//! The written policy: text in, a checked [`Policy`] out, or all that is wrong with it.
+//!
+//! ```text
+//!  policy.toml --> text (shape, spans) --> groups, services, ... (meaning) --> Policy
+//!  *.netset   ------------------------------^        |
+//!                                                    `--> Problems: line, column, what to do
+//! ```
+//!
+//! A [`Policy`] that exists is right: every name in it is resolved to an id, no two domains claim one
+//! port, no group holds itself. It says nothing of where addresses are; [`crate::Ruleset::compile`]
+//! joins it with a geo database.
+
+mod check;
+mod countries;
+mod groups;
+mod names;
+mod nest;
+mod netset;
+mod ports;
+mod remarks;
+mod report;
+mod services;
+mod text;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use crate::geo::Override;
+use crate::{Asn, DomainId};
+
+pub use groups::{Body, Group, GroupId, PRIVATE};
+pub use ports::{Ports, Protos};
+pub use report::{Finding, LoadError, Problem, Severity, Source};
+pub use services::Service;
+
+pub(crate) use check::Fault;
+pub(crate) use nest::chains;
+pub(crate) use ports::{port, proto_named};
+
+use check::Check;
+use groups::Groups;
+use names::suggest;
+use text::{DomainText, GeoText, OverrideText, PolicyText, Strings};
+
+/// The databases of `[geo]`.
+#[derive(Clone, Debug)]
+pub struct GeoChoice {
+    /// A country database, relative to the policy's folder; the embedded table when absent.
+    pub country: Option<Spanned<String>>,
+    /// An ASN database.
+    pub asn: Option<Spanned<String>>,
+    /// Age in days from which a database is called old.
+    pub max_age_days: u32,
+}
+
+/// Who may and who may not: groups in the order of the file, deny first.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Sources that may.
+    pub allow: Vec<GroupId>,
+    /// Sources that may not, whatever `allow` says.
+    pub deny: Vec<GroupId>,
+}
+
+/// How far a domain is meant to be seen; a name for people and records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// Meant for the operator's own people.
+    Internal,
+    /// Meant for the public.
+    External,
+}
+
+impl Exposure {
+    /// The name in the policy.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::External => "external",
+        }
+    }
+}
+
+/// A port domain: services that share their sources.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// How far it is meant to be seen.
+    pub exposure: Exposure,
+    /// Judged, counted and recorded, but forwarded.
+    pub shadow: bool,
+    /// Its sources.
+    pub lists: Lists,
+}
+
+/// A policy without mistakes.
+#[derive(Debug)]
+pub struct Policy {
+    /// Never cut off.
+    pub failsafe: Vec<IpNet>,
+    /// The databases.
+    pub geo: GeoChoice,
+    /// Corrections of the databases.
+    pub overrides: Vec<Override>,
+    /// All groups, the built-in ones first.
+    pub groups: Vec<Group>,
+    /// An order of the groups in which parts come before wholes.
+    pub order: Vec<GroupId>,
+    /// The domains.
+    pub domains: Vec<Domain>,
+    /// The services of all domains.
+    pub services: Vec<Service>,
+    /// Connections opened from the inside; nobody's, unless the policy says so.
+    pub egress: Lists,
+    source: Arc<Source>,
+}
+
+impl Policy {
+    /// Reads the text of the policy file at `path`; the files that it names are read from its folder.
+    ///
+    /// # Errors
+    /// Every mistake of the text and of its lists, none of which is taken.
+    pub fn parse(path: &Path, text: String) -> Result<(Self, Vec<Problem>), LoadError> {
+        let mut check = Check::new(Source {
+            name: path.display().to_string(),
+            text,
+        });
+        let shape = text::read(&mut check);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let policy = Self::read(&mut check, folder, &shape);
+        check.finish(policy).map_err(LoadError::from)
+    }
+
+    /// The text that it was read from, for remarks that are made later.
+    #[must_use]
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    fn read(check: &mut Check, folder: &Path, text: &PolicyText) -> Self {
+        let failsafe = check.networks(&text.failsafe);
+        let geo = geo(text.geo.as_ref());
+        let overrides = overrides(check, &text.overrides);
+        let groups = Groups::read(check, folder, &text.groups);
+        let mut used = HashSet::new();
+        let mut domains = Vec::new();
+        let mut services = Vec::new();
+        for (name, (body, list)) in &text.domains {
+            let id = DomainId(u16::try_from(domains.len()).unwrap_or(u16::MAX));
+            domains.push(domain(check, &groups, &mut used, name, body));
+            let start = services.len();
+            services.extend(
+                list.iter()
+                    .filter_map(|(at, text)| services::read(check, id, at, text)),
+            );
+            remarks::domain(check, name, body, list.len());
+            unique(check, &services[start..]);
+        }
+        let egress = text.egress.as_ref().map_or_else(Lists::default, |egress| {
+            lists(
+                check,
+                &groups,
+                &mut used,
+                egress.allow.as_ref(),
+                egress.deny.as_ref(),
+            )
+        });
+        services::conflicts(check, &domains, &services);
+        remarks::failsafe(check, &failsafe, &groups.list, &domains);
+        remarks::unused(check, &groups.list, &used);
+        Self {
+            failsafe: failsafe.into_iter().map(Spanned::into_inner).collect(),
+            geo,
+            overrides,
+            groups: groups.list,
+            order: groups.order,
+            domains,
+            services,
+            egress,
+            source: check.source(),
+        }
+    }
+}
+
+/// Age in days from which a database is old, when the policy does not say.
+const MAX_AGE_DAYS: u32 = 45;
+
+fn geo(text: Option<&GeoText>) -> GeoChoice {
+    GeoChoice {
+        country: text.and_then(|geo| geo.country.clone()),
+        asn: text.and_then(|geo| geo.asn.clone()),
+        max_age_days: text
+            .and_then(|geo| geo.max_age_days)
+            .unwrap_or(MAX_AGE_DAYS),
+    }
+}
+
+fn overrides(check: &mut Check, list: &[(Range<usize>, OverrideText)]) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    let mut places: HashMap<IpNet, Range<usize>> = HashMap::new();
+    for (at, text) in list {
+        let country = text.country.as_ref().map(|code| check.country(code));
+        if text.country.is_none() && text.asn.is_none() {
+            let help = "add `country = \"DE\"`, `asn = 64500`, or both";
+            check.error(at.clone(), "this override overrides nothing", help);
+        }
+        let Some(network) = &text.network else {
+            let help = "add `network = \"203.0.113.0/24\"`";
+            check.error(at.clone(), "this override does not say its network", help);
+            continue;
+        };
+        let Some(value) = check.network(network) else {
+            continue;
+        };
+        if let Some(first) = places.get(&value) {
+            let message = format!("a second override of {value}");
+            let help = "put the two together, or make one of them narrower";
+            let problem = Problem::error(&check.source(), network.span(), message, help)
+                .also(first.clone(), "the first is here");
+            check.push(problem);
+            continue;
+        }
+        places.insert(value, network.span());
+        overrides.push(Override {
+            network: value,
+            country: country.flatten(),
+            asn: text.asn.as_ref().map(|asn| Asn(*asn.get_ref())),
+            reason: text.reason.clone(),
+        });
+    }
+    overrides
+}
+
+fn domain(
+    check: &mut Check,
+    groups: &Groups,
+    used: &mut HashSet<GroupId>,
+    name: &Spanned<String>,
+    text: &DomainText,
+) -> Domain {
+    if let Some(fault) = names::fault(name.get_ref()) {
+        let message = format!("the domain's name `{}` {fault}", name.get_ref());
+        check.error(
+            name.span(),
+            message,
+            "use letters, digits, `-`, `_` and `.`",
+        );
+    }
+    let exposure = choice(
+        check,
+        "exposure",
+        text.exposure.as_ref(),
+        &["internal", "external"],
+    );
+    let mode = choice(check, "mode", text.mode.as_ref(), &["enforce", "shadow"]);
+    Domain {
+        name: name.get_ref().clone(),
+        exposure: if exposure == 1 {
+            Exposure::External
+        } else {
+            Exposure::Internal
+        },
+        shadow: mode == 1,
+        lists: lists(check, groups, used, text.allow.as_ref(), text.deny.as_ref()),
+    }
+}
+
+/// The place of a word among those that a key takes; the first when the key is absent.
+fn choice(check: &mut Check, key: &str, text: Option<&Spanned<String>>, known: &[&str]) -> usize {
+    let Some(text) = text else { return 0 };
+    let word = text.get_ref();
+    known
+        .iter()
+        .position(|known| known == word)
+        .unwrap_or_else(|| {
+            let help = format!("{key} is {}: {}", known.join(" or "), suggest(word, known));
+            check.error(text.span(), format!("unknown {key} `{word}`"), help);
+            0
+        })
+}
+
+fn lists(
+    check: &mut Check,
+    groups: &Groups,
+    used: &mut HashSet<GroupId>,
+    allow: Option<&Strings>,
+    deny: Option<&Strings>,
+) -> Lists {
+    let mut list = |names| -> Vec<GroupId> {
+        groups
+            .resolve(check, names)
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect()
+    };
+    let lists = Lists {
+        allow: list(allow),
+        deny: list(deny),
+    };
+    used.extend(lists.allow.iter().chain(&lists.deny));
+    lists
+}
+
+/// Records name a service by domain and name: one name once in a domain.
+fn unique(check: &mut Check, services: &[Service]) {
+    let mut places: HashMap<&str, Range<usize>> = HashMap::new();
+    for service in services {
+        if let Some(first) = places.get(service.name.as_str()) {
+            let message = format!("a second service `{}` in this domain", service.name);
+            let help = "give it another name; records could not tell the two apart";
+            let problem = Problem::error(&check.source(), service.span.clone(), message, help)
+                .also(first.clone(), "the first is here");
+            check.push(problem);
+        } else {
+            places.insert(&service.name, service.span.clone());
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Services, and what two of them may not both claim.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::Domain;
+use super::check::Check;
+use super::names::fault;
+use super::nest::chains;
+use super::ports::{self, Ports, Protos};
+use super::text::ServiceText;
+use crate::DomainId;
+
+/// Where connections may go: networks, a protocol and ports, in one domain.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name, once in its domain.
+    pub name: String,
+    /// Its domain.
+    pub domain: DomainId,
+    /// Its networks, each with its place in the policy.
+    pub networks: Vec<Spanned<IpNet>>,
+    /// Its protocol.
+    pub proto: Protos,
+    /// Its ports.
+    pub ports: Ports,
+    /// It may take its networks out of a wider service of another domain.
+    pub carve_out: Option<Range<usize>>,
+    /// Where the policy names it.
+    pub span: Range<usize>,
+}
+
+/// One service of a domain; what is missing is reported.
+pub(crate) fn read(
+    check: &mut Check,
+    domain: DomainId,
+    at: &Range<usize>,
+    text: &ServiceText,
+) -> Option<Service> {
+    let name = match &text.name {
+        Some(name) => name.clone(),
+        None => {
+            check.error(
+                at.clone(),
+                "this service has no name",
+                "add `name = \"postgres\"`",
+            );
+            Spanned::new(at.clone(), String::new())
+        }
+    };
+    if let (Some(_), Some(fault)) = (&text.name, fault(name.get_ref())) {
+        let message = format!("the service's name `{}` {fault}", name.get_ref());
+        check.error(
+            name.span(),
+            message,
+            "use letters, digits, `-`, `_` and `.`",
+        );
+    }
+    let networks = match text.networks.as_deref() {
+        Some([]) | None => {
+            let help = "add `networks = [\"10.2.0.0/24\"]`: the addresses that it answers on";
+            check.error(name.span(), "this service does not say its networks", help);
+            None
+        }
+        Some(list) => Some(check.networks(list)),
+    };
+    let proto = match &text.proto {
+        Some(proto) => ports::proto(check, proto),
+        None => {
+            let help = "add `proto = \"tcp\"` (tcp, udp, sctp, icmp or any)";
+            check.error(name.span(), "this service does not say its protocol", help);
+            None
+        }
+    };
+    let ports = ports::ports(check, name.span(), proto, text.ports.as_ref());
+    let carve_out = text.carve_out.as_ref().filter(|carve| *carve.get_ref());
+    Some(Service {
+        name: name.get_ref().clone(),
+        domain,
+        networks: networks?,
+        proto: proto?,
+        ports: ports?,
+        carve_out: carve_out.map(Spanned::span),
+        span: name.span(),
+    })
+}
+
+/// Reports services that claim one address, protocol and port, and carve-outs that carve nothing.
+pub(crate) fn conflicts(check: &mut Check, domains: &[Domain], services: &[Service]) {
+    let entries = services.iter().enumerate().flat_map(|(index, service)| {
+        service
+            .networks
+            .iter()
+            .map(move |network| (*network.get_ref(), (index, network)))
+    });
+    let mut reported = HashSet::new();
+    let mut carved = HashSet::new();
+    // Each network against those around it: its own, the first `own` of the chain, come first.
+    for (network, chain) in chains(entries) {
+        let own = chain
+            .iter()
+            .take_while(|(_, at)| *at.get_ref() == network)
+            .count();
+        for (place, &(narrow, narrow_at)) in chain[..own].iter().enumerate() {
+            for &(wide, wide_at) in &chain[place + 1..] {
+                let equal = *wide_at.get_ref() == network;
+                let (inner, outer) = (&services[narrow], &services[wide]);
+                if narrow == wide || !meet(inner, outer) {
+                    continue;
+                }
+                if !equal && inner.domain == outer.domain {
+                    continue;
+                }
+                if !equal && inner.carve_out.is_some() {
+                    carved.insert(narrow);
+                    continue;
+                }
+                if reported.insert((narrow, wide)) {
+                    let pair = [(inner, narrow_at), (outer, wide_at)];
+                    report(check, domains, pair, equal);
+                }
+            }
+        }
+    }
+    for (index, service) in services.iter().enumerate() {
+        if let Some(span) = service.carve_out.clone()
+            && !carved.contains(&index)
+        {
+            let message = format!("`{}` takes nothing out of another domain", service.name);
+            check.warn(span, message, "take `carve_out` away");
+        }
+    }
+}
+
+fn meet(one: &Service, other: &Service) -> bool {
+    one.proto.overlaps(other.proto) && one.ports.common(&other.ports).is_some()
+}
+
+type At<'a> = (&'a Service, &'a Spanned<IpNet>);
+
+fn report(check: &mut Check, domains: &[Domain], [inner, outer]: [At<'_>; 2], equal: bool) {
+    let full = |service: &Service| {
+        format!(
+            "{}/{}",
+            domains[usize::from(service.domain.0)].name,
+            service.name
+        )
+    };
+    let (narrow, wide) = (full(inner.0), full(outer.0));
+    let network = inner.1.get_ref();
+    let port = match inner.0.ports.common(&outer.0.ports) {
+        None | Some((0, u16::MAX)) => "any port".to_owned(),
+        Some((first, last)) if first == last => format!("port {first}"),
+        Some((first, last)) => format!("ports {first}-{last}"),
+    };
+    let message = format!("`{narrow}` and `{wide}` both claim {network}, {port}");
+    let help = if equal && inner.0.domain == outer.0.domain {
+        "one address, protocol and port belongs to one service: change one of the two".to_owned()
+    } else if equal {
+        "one address, protocol and port belongs to one domain: change one of the two".to_owned()
+    } else {
+        format!("change one of the two, or let `{narrow}` win here with `carve_out = true` in it")
+    };
+    let problem = super::Problem::error(&check.source(), inner.1.span(), message, help)
+        .label(format!("`{narrow}` claims it here"))
+        .also(outer.1.span(), format!("`{wide}` claims it here"));
+    check.push(problem);
+}

@@ -1,0 +1,304 @@
+//! The compiled policy.
+//!
+//! ```text
+//!  packet: remote, local --> ClassTable --> two ClassIds
+//!  local's place, proto, port --> ServiceMap --> service --> domain
+//!  remote's class, domain     --> Matrix --> rule, verdict
+//! ```
+//!
+//! Immutable, shared by all workers. A judgement costs five loads behind the two classes, and no
+//! branch on the size of the policy.
+
+mod classes;
+mod legend;
+mod matrix;
+mod members;
+
+use std::sync::Arc;
+
+pub use legend::{DomainFacts, Legend};
+
+use crate::geo::{Geo, GeoInfo};
+use crate::policy::{GroupId, Policy};
+use crate::services::{Place, ServiceMap};
+use crate::table::{ClassTable, TableError};
+use crate::{
+    ClassId, Country, DomainId, Judgement, Query, Reason, Revision, ServiceId, Side, Verdict,
+};
+use classes::{Class, Classes};
+use matrix::{FAILSAFE, Matrix};
+use members::Members;
+
+/// A policy that is too large to be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// More of something than its id counts.
+    #[error(
+        "cannot compile the policy: it has {count} {what}, and the limit is {limit}; {way_out}"
+    )]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+        /// What to do.
+        way_out: &'static str,
+    },
+    /// More classes or ranges than the tables hold.
+    #[error("cannot compile the policy: {0}")]
+    Table(#[from] TableError),
+}
+
+/// A policy and its geo data, compiled: immutable, shared by all workers, answers in constant time.
+#[derive(Debug)]
+pub struct Ruleset {
+    revision: Revision,
+    table: ClassTable,
+    /// By class: the services that are there.
+    places: Vec<Place>,
+    services: ServiceMap,
+    /// By service.
+    domains: Vec<DomainId>,
+    /// By domain.
+    shadow: Vec<bool>,
+    matrix: Matrix,
+    classes: Vec<Class>,
+    members: Vec<Members>,
+    legend: Arc<Legend>,
+    geo: GeoFacts,
+}
+
+/// The databases behind a ruleset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeoFacts {
+    /// Where countries are from.
+    pub country: GeoInfo,
+    /// Where operators are from, if there is such a database.
+    pub asn: Option<GeoInfo>,
+    /// Age in days from which the policy calls a database old.
+    pub max_age_days: u32,
+}
+
+impl Ruleset {
+    /// Compiles a policy over a geo database that was loaded with the policy's overrides.
+    ///
+    /// # Errors
+    /// More services, domains or rules than an id counts.
+    pub fn compile(policy: &Policy, geo: &Geo, revision: Revision) -> Result<Self, CompileError> {
+        limits(policy)?;
+        let found = Classes::compile(policy, &geo.keys());
+        let (matrix, rules) = Matrix::compile(policy, &found.list, &found.members)?;
+        let chains = found.places.iter().map(Vec::as_slice);
+        Ok(Self {
+            revision,
+            table: ClassTable::compile(&found.v4, &found.v6)?,
+            places: found.list.iter().map(|class| class.place).collect(),
+            services: ServiceMap::compile(chains, &policy.services),
+            domains: policy
+                .services
+                .iter()
+                .map(|service| service.domain)
+                .collect(),
+            shadow: policy.domains.iter().map(|domain| domain.shadow).collect(),
+            matrix,
+            classes: found.list,
+            members: found.members,
+            legend: Arc::new(Legend::new(policy, rules, Arc::clone(geo.origins()))),
+            geo: GeoFacts {
+                country: geo.country_info().clone(),
+                asn: geo.asn_info().cloned(),
+                max_age_days: policy.geo.max_age_days,
+            },
+        })
+    }
+
+    /// The revision that this ruleset was compiled as.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Names and origins; outlives the tables in the logger.
+    #[must_use]
+    pub fn legend(&self) -> &Arc<Legend> {
+        &self.legend
+    }
+
+    /// The class of one IPv4 address (host byte order).
+    #[must_use]
+    #[inline]
+    pub fn class_v4(&self, address: u32) -> ClassId {
+        self.table.class_v4(address)
+    }
+
+    /// The class of one IPv6 address (host byte order).
+    #[must_use]
+    #[inline]
+    pub fn class_v6(&self, address: u128) -> ClassId {
+        self.table.class_v6(address)
+    }
+
+    /// The classes of a batch of IPv4 addresses: `class_v4` of each, with the memory latency of one.
+    /// Writes the first `min(addresses.len(), classes.len())` places.
+    #[inline]
+    pub fn classes_v4(&self, addresses: &[u32], classes: &mut [ClassId]) {
+        self.table.classes_v4(addresses, classes);
+    }
+
+    /// The classes of a batch of IPv6 addresses.
+    #[inline]
+    pub fn classes_v6(&self, addresses: &[u128], classes: &mut [ClassId]) {
+        self.table.classes_v6(addresses, classes);
+    }
+
+    /// The verdict on a pair that has a service, or that comes from the inside. From the outside to
+    /// no service this is `Drop(NoService)`, unless the remote address is failsafe.
+    #[must_use]
+    #[inline]
+    pub fn judge(&self, query: Query) -> Judgement {
+        let place = self
+            .places
+            .get(query.local.0 as usize)
+            .copied()
+            .unwrap_or(Place(0));
+        let Some(service) = self.services.find(place, query.proto, query.local_port) else {
+            return match query.side {
+                Side::Inside => self.judge_reply(query.remote),
+                Side::Outside => self.judge_stranger(query.remote),
+            };
+        };
+        let domain = self
+            .domains
+            .get(usize::from(service.0))
+            .copied()
+            .unwrap_or(DomainId(0));
+        let (rule, verdict) = self.matrix.domain(query.remote, domain);
+        Judgement {
+            verdict,
+            shadow: self
+                .shadow
+                .get(usize::from(domain.0))
+                .copied()
+                .unwrap_or(false),
+            egress: false,
+            service: Some(service),
+            domain: Some(domain),
+            rule: Some(rule),
+        }
+    }
+
+    /// The verdict on a packet from the outside to no service that answers a connection opened from
+    /// the inside (the caller knows, by a flow or a pinhole): the egress policy's of `remote`.
+    #[must_use]
+    #[inline]
+    pub fn judge_reply(&self, remote: ClassId) -> Judgement {
+        let (rule, verdict) = self.matrix.egress(remote);
+        Judgement {
+            verdict,
+            shadow: false,
+            egress: true,
+            service: None,
+            domain: None,
+            rule: Some(rule),
+        }
+    }
+
+    /// From the outside to no service: nothing for anybody, everything for the failsafe.
+    fn judge_stranger(&self, remote: ClassId) -> Judgement {
+        let failsafe = self.matrix.egress(remote).0 == FAILSAFE;
+        Judgement {
+            verdict: if failsafe {
+                Verdict::Allow
+            } else {
+                Verdict::Drop(Reason::NoService)
+            },
+            shadow: false,
+            egress: false,
+            service: None,
+            domain: None,
+            rule: failsafe.then_some(FAILSAFE),
+        }
+    }
+
+    /// How many classes there are; a [`ClassId`] of this ruleset is below.
+    #[must_use]
+    pub fn class_count(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The country of a class, if it has one; for counting.
+    #[must_use]
+    pub fn class_country(&self, class: ClassId) -> Option<Country> {
+        self.classes.get(class.0 as usize)?.country
+    }
+
+    /// The groups that hold the addresses of a class, in the order of the legend.
+    pub fn class_groups(&self, class: ClassId) -> impl Iterator<Item = GroupId> {
+        let class = self.classes.get(class.0 as usize);
+        let members = class.and_then(|class| self.members.get(class.members as usize));
+        (0..self.legend.groups().len() as u16)
+            .map(GroupId)
+            .filter(move |&group| members.is_some_and(|members| members.holds(group)))
+    }
+
+    /// The services that no packet can reach, because more specific ones take all of theirs.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<ServiceId> {
+        let reached = self.services.reached(self.places.iter().copied());
+        let all = (0..self.domains.len() as u16).map(ServiceId);
+        all.filter(|service| !reached.contains(service)).collect()
+    }
+
+    /// The databases behind it.
+    #[must_use]
+    pub fn geo(&self) -> &GeoFacts {
+        &self.geo
+    }
+
+    /// The memory behind it, with the origins that it shares with other revisions.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let members: usize = self.members.iter().map(Members::memory_bytes).sum();
+        self.table.memory_bytes()
+            + self.services.memory_bytes()
+            + self.matrix.memory_bytes()
+            + size_of_val(&*self.places)
+            + size_of_val(&*self.classes)
+            + members
+            + self.legend.origins.memory_bytes()
+    }
+}
+
+/// Ids have 16 bits.
+fn limits(policy: &Policy) -> Result<(), CompileError> {
+    let limit = usize::from(u16::MAX) - 2;
+    let counts = [
+        (
+            "services",
+            policy.services.len(),
+            "join services that differ in their networks alone",
+        ),
+        (
+            "domains",
+            policy.domains.len(),
+            "let services with the same sources share a domain",
+        ),
+        (
+            "groups",
+            policy.groups.len(),
+            "join groups that are always named together",
+        ),
+    ];
+    match counts.into_iter().find(|(_, count, _)| *count > limit) {
+        Some((what, count, way_out)) => Err(CompileError::Limit {
+            what,
+            count,
+            limit,
+            way_out,
+        }),
+        None => Ok(()),
+    }
+}
