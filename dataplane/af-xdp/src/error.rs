@@ -36,8 +36,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The interface has too few queues.
-    #[error("{interface} has {has} queues, asked for queue {asked}; \
-             `ethtool -L {interface} combined N` adds some, or use fewer workers")]
+    #[error(
+        "{interface} has {has} queues, asked for queue {asked}; \
+             `ethtool -L {interface} combined N` adds some, or use fewer workers"
+    )]
     Queue {
         /// The interface.
         interface: String,
@@ -73,8 +75,10 @@ pub enum Error {
         hint: &'static str,
     },
     /// Another XDP program holds the interface.
-    #[error("{interface} already runs XDP program `{name}` (id {id}); \
-             if nothing needs it, `ip link set dev {interface} {unset} off` removes it")]
+    #[error(
+        "{interface} already runs XDP program `{name}` (id {id}); \
+             if nothing needs it, `ip link set dev {interface} {unset} off` removes it"
+    )]
     Foreign {
         /// The interface.
         interface: String,
@@ -86,8 +90,10 @@ pub enum Error {
         unset: &'static str,
     },
     /// The XDP program could not be loaded.
-    #[error("cannot load the XDP program: {source}; \
-             it needs root (or CAP_NET_ADMIN, CAP_BPF) and Linux 6.1 or newer")]
+    #[error(
+        "cannot load the XDP program: {source}; \
+             it needs root (or CAP_NET_ADMIN, CAP_BPF) and Linux 6.1 or newer"
+    )]
     Load {
         /// What the loader said.
         source: Box<aya::EbpfError>,

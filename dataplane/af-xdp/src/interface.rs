@@ -1,0 +1,105 @@
+//! What a gateway must know of an interface before it opens sockets on it.
+//!
+//! Index, MTU, driver kind and flags come from route netlink, so they are those of the caller's
+//! network namespace. The number of queues in use comes from sysfs, which shows the namespace that
+//! it was mounted in: `ip netns exec` mounts a fresh one.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use crate::Error;
+use crate::netlink::{self, Link, link};
+
+const IFF_UP: u32 = 1;
+const IFF_PROMISC: u32 = 0x100;
+
+/// An interface, as it was when it was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its index in this network namespace.
+    pub index: u32,
+    /// Its MTU: the largest packet without the link's own header.
+    pub mtu_bytes: u32,
+    /// Receive queues in use.
+    pub rx_queues: u32,
+    /// Transmit queues in use.
+    pub tx_queues: u32,
+    /// The driver of its device, or the kind of a virtual link (`veth`), or nothing.
+    pub driver: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Whether an operator (or a gateway) made it promiscuous.
+    pub promiscuous: bool,
+}
+
+impl Interface {
+    /// Looks an interface up by name.
+    ///
+    /// # Errors
+    /// [`Error::Interface`] when there is none.
+    pub fn find(name: &str) -> Result<Self, Error> {
+        let link = netlink::by_name(name).map_err(|errno| Error::Interface {
+            name: name.to_owned(),
+            source: errno.into(),
+        })?;
+        let home = Path::new("/sys/class/net").join(name);
+        Ok(Self {
+            name: link.text(&[link::NAME]).unwrap_or_else(|| name.to_owned()),
+            index: link.index,
+            mtu_bytes: link.number(&[link::MTU]).unwrap_or(0),
+            rx_queues: queues(&home, "rx-"),
+            tx_queues: queues(&home, "tx-"),
+            driver: driver(&home, &link),
+            up: link.flags & IFF_UP != 0,
+            promiscuous: link.flags & IFF_PROMISC != 0,
+        })
+    }
+
+    /// Makes the interface accept frames that are addressed to others, or no longer.
+    ///
+    /// An inline gateway needs it on a real NIC; veth accepts all frames anyway. It is the flag
+    /// that `ip link set promisc on` sets, so it outlives the process, as the XDP program does: a
+    /// gateway that fails open must go on bridging frames addressed to others.
+    ///
+    /// # Errors
+    /// [`Error::Link`] when the kernel refuses.
+    pub fn set_promiscuous(&self, on: bool) -> Result<(), Error> {
+        let flags = if on { IFF_PROMISC } else { 0 };
+        netlink::change(self.index, flags, IFF_PROMISC, &[]).map_err(|errno| Error::Link {
+            operation: "set promiscuous mode of",
+            interface: self.name.clone(),
+            source: errno.into(),
+            hint: permission(errno, "the driver may not have it"),
+        })
+    }
+}
+
+/// The way out of a refusal, which is most often for want of a capability.
+pub(crate) fn permission(errno: Errno, otherwise: &'static str) -> &'static str {
+    match errno {
+        Errno::PERM | Errno::ACCESS => "it needs root, or CAP_NET_ADMIN",
+        _ => otherwise,
+    }
+}
+
+/// Sysfs has one folder a queue in use. Without sysfs there is at least one queue.
+fn queues(home: &Path, prefix: &str) -> u32 {
+    let Ok(entries) = fs::read_dir(home.join("queues")) else {
+        return 1;
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .filter(|name| name.to_string_lossy().starts_with(prefix))
+        .count() as u32
+}
+
+fn driver(home: &Path, link: &Link) -> String {
+    let module = fs::read_link(home.join("device/driver")).ok();
+    let name = module.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    name.or_else(|| link.text(&[link::INFO, link::INFO_KIND]))
+        .unwrap_or_default()
+}

@@ -1,0 +1,406 @@
+//! The XDP program of one interface: loaded, attached, and told which queues are served.
+//!
+//! ```text
+//!  NIC queue i -> palisade_xdp -> xsks[i]  -> Socket of worker i
+//!                             \-> peers[0] -> the other interface    (fail open, nobody at i)
+//!                              \> dropped                            (fail closed, nobody at i)
+//! ```
+//! The program is attached by route netlink, not by a `bpf_link`, so it outlives the process that
+//! attached it, killed or crashed; so do its maps, and with them the fail mode. A clean stop calls
+//! [`Program::detach`]. A program left by a killed gateway is known by its name and is replaced in
+//! one step, without a moment in which none is attached. A program of another name is left alone.
+//!
+//! Open the sockets first, then attach: a gateway that still runs holds its queues, so opening them
+//! fails with `EBUSY` before its program would be replaced.
+//!
+//! Sources: `dataplane/bpf/palisade.bpf.c`, `net/core/dev.c` (`dev_xdp_attach`).
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use aya::maps::{DevMap, MapError, PerCpuArray, XskMap};
+use aya::programs::{ProgramError, ProgramFd, ProgramInfo, Xdp, loaded_programs};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use rustix::io::Errno;
+
+use crate::Error;
+use crate::interface::{Interface, permission};
+use crate::netlink::{self, link};
+use crate::socket::Socket;
+
+/// The name that the kernel knows the program by.
+const NAME: &str = "palisade_xdp";
+
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../bpf/palisade.bpf.o"
+));
+
+const XDP_UPDATE_IF_NOEXIST: u32 = 1 << 0;
+const XDP_REPLACE: u32 = 1 << 4;
+
+/// What happens to frames of a queue that no worker serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailMode {
+    /// They are dropped.
+    Closed,
+    /// They are bridged to another interface.
+    Open {
+        /// The index of the other interface.
+        to: u32,
+    },
+}
+
+/// How to attach the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttachMode {
+    /// In the driver if it can, else generic.
+    #[default]
+    Auto,
+    /// In the driver.
+    Native,
+    /// Behind the driver, on socket buffers: works with every driver, slowest.
+    Generic,
+}
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// In the driver.
+    Native,
+    /// Behind the driver.
+    Generic,
+    /// In the hardware.
+    Offloaded,
+}
+
+impl Attached {
+    /// The `XDP_FLAGS_*_MODE` of `linux/if_link.h`.
+    fn flag(self) -> u32 {
+        match self {
+            Self::Generic => 1 << 1,
+            Self::Native => 1 << 2,
+            Self::Offloaded => 1 << 3,
+        }
+    }
+
+    /// What `ip link set dev X` calls it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Generic => "xdpgeneric",
+            Self::Native => "xdp",
+            Self::Offloaded => "xdpoffload",
+        }
+    }
+}
+
+/// A program that an interface runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The program's id.
+    pub id: u32,
+    /// The program's name.
+    pub name: String,
+    /// Whether it is a Palisade program, by its name.
+    pub ours: bool,
+    /// How it is attached.
+    pub attached: Attached,
+}
+
+/// Frames that no worker took since the program was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unserved {
+    /// Dropped: the fail mode is closed.
+    pub dropped: u64,
+    /// Bridged to the other interface: the fail mode is open.
+    pub bridged: u64,
+}
+
+/// A loaded program. Dropping it leaves it attached.
+#[derive(Debug)]
+pub struct Program {
+    ebpf: Ebpf,
+    place: Option<Place>,
+}
+
+/// Where a program is attached.
+#[derive(Debug)]
+struct Place {
+    interface: Interface,
+    attached: Attached,
+}
+
+impl Program {
+    /// Loads the program for an interface of this many receive queues.
+    ///
+    /// # Errors
+    /// [`Error::Load`] when the kernel refuses the program, [`Error::Program`] when it refuses the
+    /// other interface.
+    pub fn load(fail: FailMode, queues: u32) -> Result<Self, Error> {
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("xsks", queues.max(1))
+            .load(OBJECT)
+            .map_err(|source| Error::Load {
+                source: Box::new(source),
+            })?;
+        let xdp = xdp(&mut ebpf)?;
+        xdp.load().map_err(|source| Error::Load {
+            source: Box::new(source.into()),
+        })?;
+        let mut program = Self { ebpf, place: None };
+        if let FailMode::Open { to } = fail {
+            let bridged = program.peers().and_then(|mut peers| {
+                peers
+                    .set(0, to, None, 0)
+                    .map_err(|error| MapError::IoError(std::io::Error::other(error)))
+            });
+            bridged
+                .map_err(|error| failed("let the program bridge to the other interface", &error))?;
+        }
+        Ok(program)
+    }
+
+    /// Attaches the program, in place of one that a killed gateway left; answers how.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when another program is there, [`Error::Link`] when the kernel refuses.
+    pub fn attach(&mut self, interface: &Interface, mode: AttachMode) -> Result<Attached, Error> {
+        let wanted = match mode {
+            AttachMode::Auto | AttachMode::Native => Attached::Native,
+            AttachMode::Generic => Attached::Generic,
+        };
+        let result = match self.attach_as(interface, wanted) {
+            Err(Error::Link { source, .. }) if mode == AttachMode::Auto && unsupported(&source) => {
+                self.attach_as(interface, Attached::Generic)
+            }
+            result => result,
+        };
+        let attached = result?;
+        self.place = Some(Place {
+            interface: interface.clone(),
+            attached,
+        });
+        Ok(attached)
+    }
+
+    fn attach_as(&mut self, interface: &Interface, wanted: Attached) -> Result<Attached, Error> {
+        let refused = |errno: Errno| Error::Link {
+            operation: "attach the XDP program to",
+            interface: interface.name.clone(),
+            source: errno.into(),
+            hint: permission(
+                errno,
+                "the driver may not run XDP at this MTU: try mode \"skb\"",
+            ),
+        };
+        let stale = attached(interface)?;
+        if let Some(Attachment {
+            ours: false,
+            id,
+            name,
+            attached,
+        }) = stale
+        {
+            let interface = interface.name.clone();
+            return Err(Error::Foreign {
+                interface,
+                name,
+                id,
+                unset: attached.word(),
+            });
+        }
+        let program = self.fd()?;
+        match stale {
+            // An interface has one mode at a time, so a change of mode cannot be one step.
+            Some(Attachment { id, attached, .. }) if attached != wanted => {
+                let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
+                set(interface, None, attached, Some(old.as_fd())).map_err(refused)?;
+                set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?;
+            }
+            Some(Attachment { id, .. }) => {
+                let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
+                set(interface, Some(program.as_fd()), wanted, Some(old.as_fd()))
+                    .map_err(refused)?;
+            }
+            None => set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?,
+        }
+        Ok(wanted)
+    }
+
+    /// Detaches the program, if it still is the one attached: the kernel compares and detaches in
+    /// one step. Answers whether it was.
+    ///
+    /// # Errors
+    /// [`Error::Link`] when the kernel refuses for another reason.
+    pub fn detach(&mut self) -> Result<bool, Error> {
+        let program = self.fd()?.as_fd().try_clone_to_owned();
+        let program = program.map_err(|error| failed("use the program", &error))?;
+        let Some(Place {
+            interface,
+            attached,
+        }) = self.place.take()
+        else {
+            return Ok(false);
+        };
+        match set(&interface, None, attached, Some(program.as_fd())) {
+            Ok(()) => Ok(true),
+            // Another program is there, or none, or the interface has gone.
+            Err(Errno::EXIST | Errno::NOENT | Errno::NODEV) => Ok(false),
+            Err(errno) => Err(Error::Link {
+                operation: "detach the XDP program from",
+                interface: interface.name,
+                source: errno.into(),
+                hint: permission(errno, "`ip link set dev NAME xdp off` does it by hand"),
+            }),
+        }
+    }
+
+    /// Sends the frames of `queue` to `socket` from now on. The kernel stops when it is closed.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when the socket is not bound to this queue, or is a simulated one.
+    pub fn serve(&mut self, queue: u32, socket: &Socket) -> Result<(), Error> {
+        let Some(fd) = socket.fd() else {
+            let detail = "it is a simulated one".to_owned();
+            return Err(Error::Program {
+                operation: "serve a queue by this socket",
+                detail,
+            });
+        };
+        let served = self
+            .sockets()
+            .and_then(|mut sockets| sockets.set(queue, fd.as_raw_fd(), 0));
+        served.map_err(|error| failed("serve the queue by this socket", &error))
+    }
+
+    /// Sends no more frames of `queue` to a socket: the fail mode decides.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when there is no such queue.
+    pub fn unserve(&mut self, queue: u32) -> Result<(), Error> {
+        match self.sockets().and_then(|mut sockets| sockets.unset(queue)) {
+            // No socket was there: it was closed.
+            Err(MapError::KeyNotFound) => Ok(()),
+            result => result.map_err(|error| failed("take the queue from its socket", &error)),
+        }
+    }
+
+    /// Frames that no worker took, over all CPUs and queues.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when the counters cannot be read.
+    pub fn unserved(&self) -> Result<Unserved, Error> {
+        let read = |fate| {
+            let map = self.ebpf.map("unserved").ok_or(MapError::KeyNotFound)?;
+            let counts: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
+            Ok(counts.get(&fate, 0)?.iter().sum())
+        };
+        let both = read(0).and_then(|dropped| {
+            Ok(Unserved {
+                dropped,
+                bridged: read(1)?,
+            })
+        });
+        both.map_err(|error: MapError| failed("read the program's counters", &error))
+    }
+
+    fn fd(&mut self) -> Result<&ProgramFd, Error> {
+        let xdp = xdp(&mut self.ebpf)?;
+        xdp.fd().map_err(|error| failed("use the program", &error))
+    }
+
+    fn sockets(&mut self) -> Result<XskMap<&mut aya::maps::MapData>, MapError> {
+        XskMap::try_from(self.ebpf.map_mut("xsks").ok_or(MapError::KeyNotFound)?)
+    }
+
+    fn peers(&mut self) -> Result<DevMap<&mut aya::maps::MapData>, MapError> {
+        DevMap::try_from(self.ebpf.map_mut("peers").ok_or(MapError::KeyNotFound)?)
+    }
+}
+
+/// What an interface runs, if anything.
+///
+/// # Errors
+/// [`Error::Interface`] when the interface has gone.
+pub fn attached(interface: &Interface) -> Result<Option<Attachment>, Error> {
+    let link = netlink::by_index(interface.index).map_err(|errno| Error::Interface {
+        name: interface.name.clone(),
+        source: errno.into(),
+    })?;
+    let modes = [
+        (link::XDP_DRV_ID, Attached::Native),
+        (link::XDP_SKB_ID, Attached::Generic),
+        (link::XDP_HW_ID, Attached::Offloaded),
+    ];
+    let found = modes.into_iter().find_map(|(kind, attached)| {
+        let id = link.number(&[link::XDP, kind])?;
+        (id != 0).then_some((id, attached))
+    });
+    Ok(found.map(|(id, attached)| {
+        let name = info(id).map(|info| String::from_utf8_lossy(info.name()).into_owned());
+        let ours = name.as_deref() == Some(NAME);
+        Attachment {
+            id,
+            name: name.unwrap_or_else(|| "unknown".to_owned()),
+            ours,
+            attached,
+        }
+    }))
+}
+
+fn info(id: u32) -> Option<ProgramInfo> {
+    loaded_programs().flatten().find(|info| info.id() == id)
+}
+
+fn by_id(id: u32) -> Option<ProgramFd> {
+    info(id)?.fd().ok()
+}
+
+/// Sets or removes the program of an interface. With `expected` it does so only if that one is
+/// there, else only if none is.
+fn set(
+    interface: &Interface,
+    program: Option<BorrowedFd<'_>>,
+    attached: Attached,
+    expected: Option<BorrowedFd<'_>>,
+) -> Result<(), Errno> {
+    let condition = if expected.is_some() {
+        XDP_REPLACE
+    } else {
+        XDP_UPDATE_IF_NOEXIST
+    };
+    let flags = attached.flag() | condition;
+    let mut xdp = Vec::new();
+    let program = program.map_or(-1, |fd| fd.as_raw_fd());
+    netlink::put(&mut xdp, link::XDP_FD, &program.to_ne_bytes());
+    netlink::put(&mut xdp, link::XDP_FLAGS, &flags.to_ne_bytes());
+    if let Some(expected) = expected {
+        netlink::put(
+            &mut xdp,
+            link::XDP_EXPECTED_FD,
+            &expected.as_raw_fd().to_ne_bytes(),
+        );
+    }
+    let mut attributes = Vec::new();
+    netlink::put(&mut attributes, link::XDP | netlink::NESTED, &xdp);
+    netlink::change(interface.index, 0, 0, &attributes)
+}
+
+fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
+    let missing = || ProgramError::NotLoaded;
+    let program = ebpf.program_mut(NAME).ok_or_else(missing);
+    let xdp = program.and_then(|program| program.try_into());
+    xdp.map_err(|error| failed("find the program in its object", &error))
+}
+
+fn unsupported(source: &std::io::Error) -> bool {
+    source.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error())
+}
+
+/// Errors of the loader name their cause in their source.
+fn failed(operation: &'static str, error: &dyn std::error::Error) -> Error {
+    let detail = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Error::Program { operation, detail }
+}

@@ -1,0 +1,273 @@
+//! A simulated kernel: the other side of a socket's rings, played in this process.
+//!
+//! It is here so that everything above a socket runs without root and without a NIC, and so that
+//! tests can do what a sound kernel never does. The rings and the UMEM are the same types over the
+//! same kind of memory, with the roles exchanged; nothing in [`Socket`](crate::Socket) knows.
+//! Injecting or draining a packet costs a copy of its bytes and no system call.
+//!
+//! ```text
+//!  inject(bytes): [fill] -> chunk <- bytes -> [rx]      drain(f): [tx] -> f(bytes) -> [completion]
+//! ```
+
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Error;
+use crate::bind::{Granted, RingSizes};
+use crate::region::Region;
+use crate::ring::{Consumer, Descriptor, Layout, Producer};
+use crate::socket::{Peer, Rings, Socket};
+use crate::umem::{KERNEL_HEADROOM_BYTES, Umem};
+
+/// How often a socket called its simulated kernel.
+#[derive(Debug, Default)]
+pub struct Wakeups {
+    rx: AtomicU64,
+    tx: AtomicU64,
+}
+
+impl Wakeups {
+    pub(crate) fn rx(&self) {
+        self.rx.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tx(&self) {
+        self.tx.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The kernel's side of a simulated socket.
+#[derive(Debug)]
+pub struct Kernel {
+    umem: Umem,
+    fill: Consumer<u64>,
+    rx: Producer<Descriptor>,
+    tx: Consumer<Descriptor>,
+    completion: Producer<u64>,
+    wakeups: Arc<Wakeups>,
+}
+
+impl Socket {
+    /// A socket without a kernel, and the kernel's side of it to play.
+    ///
+    /// # Errors
+    /// [`Error::Size`] when a ring's size is no power of two, [`Error::Memory`] when there is no
+    /// memory for the rings.
+    pub fn simulated(umem: &Umem, sizes: &RingSizes) -> Result<(Self, Kernel), Error> {
+        Self::simulated_at(umem, sizes, 0)
+    }
+
+    /// As [`simulated`](Self::simulated), with all ring indices at `start`: just below 2^32, they
+    /// wrap soon.
+    ///
+    /// # Errors
+    /// As [`simulated`](Self::simulated).
+    pub fn simulated_at(
+        umem: &Umem,
+        sizes: &RingSizes,
+        start: u32,
+    ) -> Result<(Self, Kernel), Error> {
+        let (fill, kernel_fill) = sides(
+            sizes.fill,
+            start,
+            Producer::<u64>::new,
+            Consumer::<u64>::new,
+        )?;
+        let (rx, kernel_rx) = sides(sizes.rx, start, Consumer::new, Producer::new)?;
+        let (tx, kernel_tx) = sides(sizes.tx, start, Producer::new, Consumer::new)?;
+        let (completion, kernel_completion) = sides(
+            sizes.completion,
+            start,
+            Consumer::<u64>::new,
+            Producer::<u64>::new,
+        )?;
+        let wakeups = Arc::new(Wakeups::default());
+        let Some(mark) = umem.mark() else {
+            let wanted = "a UMEM has at most 127";
+            return Err(Error::Size {
+                what: "the number of sockets",
+                given: 128,
+                wanted,
+            });
+        };
+        let rings = Rings {
+            fill,
+            rx,
+            tx,
+            completion,
+        };
+        let peer = Peer::Simulated(wakeups.clone());
+        let socket = Self::new(umem.clone(), rings, peer, mark, Granted::Simulated);
+        let kernel = Kernel {
+            umem: umem.clone(),
+            fill: kernel_fill,
+            rx: kernel_rx,
+            tx: kernel_tx,
+            completion: kernel_completion,
+            wakeups,
+        };
+        Ok((socket, kernel))
+    }
+}
+
+/// One ring over fresh memory, and both its sides.
+fn sides<Ours, Theirs>(
+    size: u32,
+    start: u32,
+    ours: impl FnOnce(Arc<Region>, Layout, u32) -> Option<Ours>,
+    theirs: impl FnOnce(Arc<Region>, Layout, u32) -> Option<Theirs>,
+) -> Result<(Ours, Theirs), Error> {
+    let layout = Layout::SIMULATED;
+    // Of the two kinds of entries the descriptor is the larger.
+    let bytes = layout.bytes::<Descriptor>(size);
+    let region = Region::anonymous(bytes).map_err(|errno| Error::Memory {
+        bytes,
+        source: errno.into(),
+    })?;
+    let region = Arc::new(region);
+    layout.preset(&region, start);
+    let wanted = "it must be a power of two";
+    let wrong = Error::Size {
+        what: "a ring",
+        given: size.into(),
+        wanted,
+    };
+    let sides = ours(region.clone(), layout, size).zip(theirs(region, layout, size));
+    sides.ok_or(wrong)
+}
+
+impl Kernel {
+    /// Receives a packet as the kernel would: takes a chunk from fill, writes it, shows it in RX.
+    /// Answers whether it did; it does not when fill is empty, RX is full or the packet too long.
+    pub fn inject(&mut self, bytes: &[u8]) -> bool {
+        self.inject_all([bytes]) == 1
+    }
+
+    /// Receives packets until one cannot be; answers how many were. Each index is published once.
+    pub fn inject_all<'a>(&mut self, packets: impl IntoIterator<Item = &'a [u8]>) -> usize {
+        let mut done = 0;
+        for bytes in packets {
+            if !self.stage_received(bytes) {
+                break;
+            }
+            done += 1;
+        }
+        self.fill.release();
+        self.rx.publish();
+        done
+    }
+
+    fn stage_received(&mut self, bytes: &[u8]) -> bool {
+        let config = self.umem.config();
+        let headroom = u64::from(KERNEL_HEADROOM_BYTES + config.headroom_bytes);
+        let fits = bytes.len() <= config.packet_bytes() as usize;
+        if !fits || self.rx.room(1) == 0 || self.fill.ready(1) != Some(1) {
+            return false;
+        }
+        let address = self.fill.take() + headroom;
+        let Some(start) = self.content(address, bytes.len()) else {
+            return false;
+        };
+        // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out of the
+        // fill ring, so its token is with this side and nobody else reads or writes it.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        self.rx.stage(Descriptor {
+            address,
+            len: bytes.len() as u32,
+            options: 0,
+        })
+    }
+
+    /// Sends all packets that the completion ring has room for: shows each to `sent`, completes it.
+    /// Answers how many they were.
+    pub fn drain(&mut self, mut sent: impl FnMut(&[u8])) -> usize {
+        let room = self.completion.room(u32::MAX);
+        let ready = self.tx.ready(room).unwrap_or(0);
+        for _ in 0..ready {
+            let Descriptor { address, len, .. } = self.tx.take();
+            if let Some(start) = self.content(address, len as usize) {
+                // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out
+                // of the TX ring, so nobody writes it until it is in the completion ring.
+                sent(unsafe { slice::from_raw_parts(start, len as usize) });
+            }
+            self.completion.stage(address);
+        }
+        self.tx.release();
+        self.completion.publish();
+        ready as usize
+    }
+
+    /// Sets whether each side asks to be woken before it works on.
+    pub fn ask_wakeup(&mut self, fill: bool, tx: bool) {
+        self.fill.ask_wakeup(fill);
+        self.tx.ask_wakeup(tx);
+    }
+
+    /// How often the socket called: for the fill ring, for the TX ring.
+    #[must_use]
+    pub fn wakeups(&self) -> (u64, u64) {
+        let Wakeups { rx, tx } = &*self.wakeups;
+        (rx.load(Ordering::Relaxed), tx.load(Ordering::Relaxed))
+    }
+
+    /// Takes a chunk from fill and keeps it; answers its address.
+    pub fn hold(&mut self) -> Option<u64> {
+        let ready = self.fill.ready(1) == Some(1);
+        let address = ready.then(|| self.fill.take());
+        self.fill.release();
+        address
+    }
+
+    /// Ends the sound kernel; what goes on may hand over anything, but touches no chunk.
+    #[must_use]
+    pub fn corrupt(self) -> Liar {
+        Liar {
+            rx: self.rx,
+            completion: self.completion,
+        }
+    }
+
+    /// The content at `address`, if it lies within the UMEM.
+    fn content(&self, address: u64, len: usize) -> Option<*mut u8> {
+        let region = self.umem.region();
+        let start = usize::try_from(address).ok()?;
+        let end = start.checked_add(len)?;
+        // SAFETY: the start lies within the region.
+        (end <= region.bytes()).then(|| unsafe { region.start().as_ptr().add(start) })
+    }
+}
+
+/// A broken kernel: it puts into RX and the completion ring what no kernel should.
+#[derive(Debug)]
+pub struct Liar {
+    rx: Producer<Descriptor>,
+    completion: Producer<u64>,
+}
+
+impl Liar {
+    /// Puts any descriptor into RX, sound or not.
+    pub fn receive(&mut self, address: u64, len: u32) -> bool {
+        let staged = self.rx.stage(Descriptor {
+            address,
+            len,
+            options: 0,
+        });
+        self.rx.publish();
+        staged
+    }
+
+    /// Puts any address into the completion ring, sound or not.
+    pub fn complete(&mut self, address: u64) -> bool {
+        let staged = self.completion.stage(address);
+        self.completion.publish();
+        staged
+    }
+
+    /// Moves the RX and completion indices ahead by `by` entries that were never written.
+    pub fn overrun(&mut self, by: u32) {
+        self.rx.overrun(by);
+        self.completion.overrun(by);
+    }
+}
