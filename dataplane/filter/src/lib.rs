@@ -15,10 +15,17 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod flow;
+mod fragment;
+mod limiter;
+mod parse;
+mod pinhole;
 mod process;
 mod reason;
 mod record;
 mod shared;
+mod stamps;
+mod verdict;
 
 pub use counters::{Counters, DomainCounters, MAX_DOMAINS, RecordCounters};
 pub use process::{Action, Actions, BURST, Filter, FilterConfig, Now};

@@ -1,11 +1,23 @@
 //! One burst, from frames to actions.
+//!
+//! A burst is taken in passes, each over all packets, so that the cache misses of one pass overlap
+//! instead of adding up:
+//!
+//! ```text
+//!  1 parse, hash, touch the tags        2 touch the entries the tags point at
+//!  3 hits: forward                      4 misses: the classes of all their addresses, one batch
+//!  5 in order: judge misses, let fragments follow, drop and record
+//! ```
 
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use lookup::{Ruleset, Side};
+use lookup::{ClassId, Revision, Ruleset, Side};
 
 use crate::counters::Domains;
+use crate::flow::{Hasher, Key, Table};
+use crate::limiter::{Bucket, Hold};
+use crate::parse::{Fate, Packet, parse};
 use crate::{Counters, DomainCounters, Records, Shared};
 
 /// The most frames of one burst.
@@ -46,18 +58,57 @@ pub struct FilterConfig {
     pub key: [u8; 16],
 }
 
+/// Flow buckets that one housekeeping sweeps: 256 entries.
+const SWEEP: usize = 32;
+
 /// Judges the frames of one worker.
 #[derive(Debug)]
 pub struct Filter {
-    counters: Counters,
-    domains: Domains,
+    pub(crate) table: Table,
+    pub(crate) hasher: Hasher,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bucket: Bucket,
+    pub(crate) drops: Hold,
+    pub(crate) shadows: Hold,
+    pub(crate) counters: Counters,
+    pub(crate) domains: Domains,
+}
+
+/// What all packets of a burst have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst<'a> {
+    pub(crate) rules: &'a Ruleset,
+    pub(crate) revision: Revision,
+    pub(crate) now: Now,
+    /// `now.mono_ms`, wrapping, as flow entries keep it.
+    pub(crate) now_ms: u32,
+    pub(crate) side: Side,
+}
+
+impl<'a> Burst<'a> {
+    fn new(rules: &'a Ruleset, now: Now, side: Side) -> Self {
+        Self { rules, revision: rules.revision(), now, now_ms: now.wrapping_ms(), side }
+    }
+}
+
+impl Now {
+    #[expect(clippy::cast_possible_truncation, reason = "flow entries compare times wrapping")]
+    fn wrapping_ms(self) -> u32 {
+        self.mono_ms as u32
+    }
 }
 
 impl Filter {
     /// Allocates everything that the filter will ever need.
     #[must_use]
-    pub fn new(_config: FilterConfig, _shared: Arc<Shared>) -> Self {
+    pub fn new(config: FilterConfig, shared: Arc<Shared>) -> Self {
         Self {
+            table: Table::new(config.flows),
+            hasher: Hasher::new(config.key),
+            shared,
+            bucket: Bucket::new(config.records_per_s),
+            drops: Hold::default(),
+            shadows: Hold::default(),
             counters: Counters::default(),
             domains: Domains::new(),
         }
@@ -67,26 +118,79 @@ impl Filter {
     /// gets one action for each frame, in order; frames beyond the burst get none.
     pub fn process(
         &mut self,
-        _rules: &Ruleset,
-        _now: Now,
-        _side: Side,
+        rules: &Ruleset,
+        now: Now,
+        side: Side,
         frames: &[&[u8]],
         actions: &mut Actions,
-        _records: &mut impl Records,
+        records: &mut impl Records,
     ) {
         actions.clear();
-        for _ in frames.iter().take(BURST) {
-            actions.push(Action::Drop);
+        let burst = Burst::new(rules, now, side);
+        self.bucket.refill(now.mono_ms);
+
+        let mut packets = ArrayVec::<Packet, BURST>::new();
+        let mut hashes = [0; BURST];
+        for (frame, hash) in frames.iter().zip(&mut hashes) {
+            let packet = parse(frame, side);
+            if let Fate::Judge { key, .. } = &packet.fate {
+                *hash = self.hasher.hash(key);
+                self.table.touch_tags(*hash);
+            }
+            packets.push(packet);
         }
+        self.counters.received += packets.len() as u64;
+        for (packet, &hash) in packets.iter().zip(&hashes) {
+            if matches!(packet.fate, Fate::Judge { .. }) {
+                self.table.touch_entry(hash);
+            }
+        }
+        let mut hits = 0_u64;
+        let mut misses = Misses::default();
+        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
+            if let Fate::Judge { key, .. } = &packet.fate {
+                if self.hit(&burst, packet, hash) {
+                    hits |= 1 << i;
+                } else {
+                    misses.add(key);
+                }
+            }
+        }
+        let mut classes = misses.classes(rules);
+        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
+            let action = match packet.fate {
+                Fate::Judge { .. } if hits >> i & 1 != 0 => Action::Forward,
+                Fate::Judge { key, .. } => {
+                    self.miss(&burst, packet, hash, classes.next(&key), records)
+                }
+                Fate::Follow(piece) => self.follow(&burst, packet, &piece, records),
+                Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),
+                Fate::Pass => {
+                    self.counters.passed += 1;
+                    Action::Pass
+                }
+            };
+            actions.push(action);
+        }
+        self.counters.flows = self.table.len() as u64;
     }
 
-    /// Bounded work between bursts: a slice of flow expiry, and the held record when the rate
-    /// allows it. Call it some thousand times a second, also when no frames come.
-    pub fn housekeep(&mut self, _now: Now, _records: &mut impl Records) {}
+    /// Bounded work between bursts: a slice of flow expiry, and the held records when the rate
+    /// allows them. Call it some hundred times a second, also when no frames come.
+    pub fn housekeep(&mut self, now: Now, records: &mut impl Records) {
+        self.table.expire(now.wrapping_ms(), SWEEP);
+        self.counters.flows = self.table.len() as u64;
+        self.bucket.refill(now.mono_ms);
+        self.drops.release(&mut self.bucket, records);
+        self.shadows.release(&mut self.bucket, records);
+    }
 
     /// At a clean stop: the held records go out whatever the rate says. Make room first: what
     /// does not fit now is lost (and counted so).
-    pub fn finish(&mut self, _records: &mut impl Records) {}
+    pub fn finish(&mut self, records: &mut impl Records) {
+        self.drops.flush(&mut self.counters.records, records);
+        self.shadows.flush(&mut self.counters.shadow_records, records);
+    }
 
     /// What was counted since the filter was made.
     #[must_use]
@@ -105,5 +209,64 @@ impl Filter {
     /// read them before the first burst that it judges.
     pub fn clear_domains(&mut self) {
         self.domains.clear();
+    }
+}
+
+/// The addresses of a burst's misses: remote and local of each, in order.
+#[derive(Default)]
+struct Misses {
+    v4: ArrayVec<u32, { 2 * BURST }>,
+    v6: ArrayVec<u128, { 2 * BURST }>,
+}
+
+impl Misses {
+    #[expect(clippy::cast_possible_truncation, reason = "IPv4 stands in the low 32 bits")]
+    fn add(&mut self, key: &Key) {
+        if key.is_v4() {
+            self.v4.extend([key.remote() as u32, key.local() as u32]);
+        } else {
+            self.v6.extend([key.remote(), key.local()]);
+        }
+    }
+
+    fn classes(&self, rules: &Ruleset) -> Classes {
+        let mut classes = Classes {
+            v4: [ClassId::default(); 2 * BURST],
+            v6: [ClassId::default(); 2 * BURST],
+            next_v4: 0,
+            next_v6: 0,
+        };
+        if !self.v4.is_empty() {
+            rules.classes_v4(&self.v4, &mut classes.v4);
+        }
+        if !self.v6.is_empty() {
+            rules.classes_v6(&self.v6, &mut classes.v6);
+        }
+        classes
+    }
+}
+
+/// The classes of a burst's misses, taken in the order of [`Misses::add`].
+struct Classes {
+    v4: [ClassId; 2 * BURST],
+    v6: [ClassId; 2 * BURST],
+    next_v4: usize,
+    next_v6: usize,
+}
+
+/// The classes of both ends of a pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) remote: ClassId,
+    pub(crate) local: ClassId,
+}
+
+impl Classes {
+    fn next(&mut self, key: &Key) -> Ends {
+        let (list, next) =
+            if key.is_v4() { (&self.v4, &mut self.next_v4) } else { (&self.v6, &mut self.next_v6) };
+        let at = *next % (2 * BURST);
+        *next += 2;
+        Ends { remote: list[at], local: list[at + 1] }
     }
 }

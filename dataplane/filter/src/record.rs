@@ -32,7 +32,7 @@ pub struct DropRecord {
     /// The ruleset that judged.
     pub revision: Revision,
     /// Drops that were counted but not recorded since this one.
-    pub suppressed: u32,
+    pub suppressed: u64,
     /// The service, where the pair has one.
     pub service: Option<ServiceId>,
     /// The service's domain.
@@ -82,10 +82,7 @@ impl DropRecord {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "IPv4 stands in the low 32 bits"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "IPv4 stands in the low 32 bits")]
 fn address(family: Family, bits: u128) -> Option<IpAddr> {
     match family {
         Family::None => None,

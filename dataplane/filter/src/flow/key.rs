@@ -1,0 +1,97 @@
+//! The key of a flow: both ends, seen from the gateway.
+//!
+//! Normalised by side: the address on the outside is `remote`, whichever way the packet goes, so
+//! both directions of a connection have one key. 40 bytes of plain integers, ready for a BPF map.
+
+use lookup::{Proto, Side};
+
+use crate::Family;
+use crate::parse::Head;
+
+/// Which conversation a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Key {
+    /// High and low half of both addresses, in words of 8 bytes so that an entry fits a line.
+    remote: [u64; 2],
+    local: [u64; 2],
+    /// remote port (16 bits), local port (16), kind (8), version of IP (8), protocol (16).
+    tail: u64,
+}
+
+impl Key {
+    /// The key of a packet that arrived on `side`; `ports` are its source's and destination's.
+    #[inline]
+    pub(crate) fn new(side: Side, head: &Head, proto: u8, ports: (u16, u16)) -> Self {
+        let (remote, local, remote_port, local_port) = match side {
+            Side::Outside => (head.src, head.dst, ports.0, ports.1),
+            Side::Inside => (head.dst, head.src, ports.1, ports.0),
+        };
+        let version: u64 = if head.family == Family::V4 { 4 } else { 6 };
+        let tail = u64::from(remote_port) << 48
+            | u64::from(local_port) << 32
+            | version << 16
+            | u64::from(Proto(proto).folded().0);
+        Self { remote: halves(remote), local: halves(local), tail }
+    }
+
+    /// The same ends in a conversation of another kind (which ICMP query, and who asked).
+    pub(crate) fn with_kind(self, kind: u8) -> Self {
+        Self { tail: self.tail | u64::from(kind) << 24, ..self }
+    }
+
+    /// Whether the addresses are IPv4.
+    #[inline]
+    pub(crate) fn is_v4(&self) -> bool {
+        (self.tail >> 16) & 0xff == 4
+    }
+
+    /// The protocol, folded.
+    #[inline]
+    pub(crate) fn proto(&self) -> Proto {
+        Proto((self.tail & 0xff) as u8)
+    }
+
+    /// The port on the inside; 0 where the protocol has none.
+    #[inline]
+    pub(crate) fn local_port(&self) -> u16 {
+        ((self.tail >> 32) & 0xffff) as u16
+    }
+
+    /// The address on the outside.
+    #[inline]
+    pub(crate) fn remote(&self) -> u128 {
+        whole(self.remote)
+    }
+
+    /// The address on the inside.
+    #[inline]
+    pub(crate) fn local(&self) -> u128 {
+        whole(self.local)
+    }
+
+    /// The whole key, as words to hash.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 5] {
+        let ([a, b], [c, d]) = (self.remote, self.local);
+        [a, b, c, d, self.tail]
+    }
+
+    /// The whole key, as bytes to hash.
+    pub(crate) fn bytes(&self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words()) {
+            chunk.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+}
+
+#[inline]
+fn halves(address: u128) -> [u64; 2] {
+    [(address >> 64) as u64, address as u64]
+}
+
+#[inline]
+fn whole([high, low]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}

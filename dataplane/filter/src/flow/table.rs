@@ -1,0 +1,222 @@
+//! The flow table: which pairs the ruleset allowed, so that the next packet asks nobody.
+//!
+//! Only allowed pairs get in, so a flood that is dropped cannot crowd it. A key has two buckets of
+//! eight places. A bucket's tags share 16 bytes and stand apart from the entries: a miss reads two
+//! tag words, a hit one tag word and one cache line.
+//!
+//! ```text
+//!  hash -+-> tags    [t0 t1 .. t7]   16 bits each, 0 = free      flows x 2 bytes: mostly in L2
+//!        |              | equal?
+//!        `-> entries [e0|e1|..|e7]   one cache line each          flows x 64 bytes: in memory
+//! ```
+//!
+//! A full pair of buckets gives up an expired entry, else the one of those not yet (or no longer)
+//! open that was silent longest; an open flow never gives way. The table is a cache: a flow without
+//! a place is judged again on each packet.
+
+use lookup::DomainId;
+
+use super::{Key, State, timeout_ms};
+
+const WAYS: usize = 8;
+/// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
+const MAX_BUCKETS: usize = 1 << 24;
+
+/// What is remembered of a flow; one cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    /// The ruleset that allowed it.
+    pub(crate) revision: u32,
+    /// When the last packet came, milliseconds, wrapping.
+    pub(crate) seen_ms: u32,
+    /// When its pinhole was last renewed, milliseconds, wrapping.
+    pub(crate) renewed_ms: u32,
+    pub(crate) domain: Option<DomainId>,
+    pub(crate) state: State,
+    /// Opened from the inside: its replies are allowed, and it has a pinhole.
+    pub(crate) egress: bool,
+    pub(crate) from_outside: bool,
+    pub(crate) from_inside: bool,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+
+impl Entry {
+    /// The flow was silent for too long.
+    #[inline]
+    pub(crate) fn expired(&self, now_ms: u32) -> bool {
+        now_ms.wrapping_sub(self.seen_ms) > timeout_ms(self.key.proto(), self.state)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(16))]
+struct Tags([u16; WAYS]);
+
+impl Tags {
+    /// A bit for each place that holds `tag`.
+    #[inline]
+    fn matches(&self, tag: u16) -> u32 {
+        let mut mask = 0;
+        for (way, &have) in self.0.iter().enumerate() {
+            mask |= u32::from(have == tag) << way;
+        }
+        mask
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Table {
+    tags: Box<[Tags]>,
+    entries: Box<[Entry]>,
+    mask: usize,
+    len: usize,
+    /// The next bucket that [`Table::expire`] looks at.
+    cursor: usize,
+}
+
+impl Table {
+    /// Room for `flows`, rounded up to a power of two.
+    pub(crate) fn new(flows: usize) -> Self {
+        let buckets = flows.div_ceil(WAYS).clamp(1, MAX_BUCKETS).next_power_of_two();
+        Self {
+            tags: vec![Tags::default(); buckets].into_boxed_slice(),
+            entries: vec![Entry::default(); buckets * WAYS].into_boxed_slice(),
+            mask: buckets - 1,
+            len: 0,
+            cursor: 0,
+        }
+    }
+
+    /// Flows in the table, expired ones that were not yet swept among them.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn buckets(&self, hash: u64) -> [usize; 2] {
+        let hash = hash as usize;
+        [hash & self.mask, (hash >> 24) & self.mask]
+    }
+
+    /// Reads the tags of a key's buckets, so that their cache misses overlap with those of the
+    /// keys before and after it.
+    #[inline]
+    pub(crate) fn touch_tags(&self, hash: u64) {
+        let [a, b] = self.buckets(hash);
+        std::hint::black_box(self.tags[a].0[0]);
+        std::hint::black_box(self.tags[b].0[0]);
+    }
+
+    /// Reads the first entry that the tags point at, for the same reason.
+    #[inline]
+    pub(crate) fn touch_entry(&self, hash: u64) {
+        let [a, b] = self.buckets(hash);
+        let tag = tag(hash);
+        let near = self.tags[a].matches(tag);
+        let far = self.tags[b].matches(tag);
+        if near | far != 0 {
+            let slot = if near != 0 {
+                a * WAYS + near.trailing_zeros() as usize
+            } else {
+                b * WAYS + far.trailing_zeros() as usize
+            };
+            std::hint::black_box(self.entries[slot].revision);
+        }
+    }
+
+    /// The slot of `key`, expired or of another revision though it may be.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &Key) -> Option<usize> {
+        let tag = tag(hash);
+        for bucket in self.buckets(hash) {
+            let mut mask = self.tags[bucket].matches(tag);
+            while mask != 0 {
+                let slot = bucket * WAYS + mask.trailing_zeros() as usize;
+                if self.entries[slot].key == *key {
+                    return Some(slot);
+                }
+                mask &= mask - 1;
+            }
+        }
+        None
+    }
+
+    /// The entry in `slot`.
+    #[inline]
+    pub(crate) fn entry(&mut self, slot: usize) -> &mut Entry {
+        &mut self.entries[slot]
+    }
+
+    /// Puts in an entry whose key [`Table::find`] does not know; false when there is no place.
+    pub(crate) fn insert(&mut self, hash: u64, entry: Entry) -> bool {
+        let Some(slot) = self.place(hash, entry.seen_ms) else {
+            return false;
+        };
+        let tags = &mut self.tags[slot / WAYS].0;
+        if tags[slot % WAYS] == 0 {
+            self.len += 1;
+        }
+        tags[slot % WAYS] = tag(hash);
+        self.entries[slot] = entry;
+        true
+    }
+
+    /// A free place in the emptier bucket, else one that gives way.
+    fn place(&self, hash: u64, now_ms: u32) -> Option<usize> {
+        let [a, b] = self.buckets(hash);
+        let (free_a, free_b) = (self.tags[a].matches(0), self.tags[b].matches(0));
+        if free_a | free_b == 0 {
+            return self.victim([a, b], now_ms);
+        }
+        let (bucket, free) =
+            if free_a.count_ones() >= free_b.count_ones() { (a, free_a) } else { (b, free_b) };
+        Some(bucket * WAYS + free.trailing_zeros() as usize)
+    }
+
+    fn victim(&self, buckets: [usize; 2], now_ms: u32) -> Option<usize> {
+        let mut oldest = None;
+        for slot in buckets.iter().flat_map(|bucket| bucket * WAYS..(bucket + 1) * WAYS) {
+            let entry = &self.entries[slot];
+            if entry.expired(now_ms) {
+                return Some(slot);
+            }
+            let age_ms = now_ms.wrapping_sub(entry.seen_ms);
+            if entry.state != State::Open && oldest.is_none_or(|(_, most)| age_ms > most) {
+                oldest = Some((slot, age_ms));
+            }
+        }
+        oldest.map(|(slot, _)| slot)
+    }
+
+    /// Forgets the flow in `slot`.
+    pub(crate) fn remove(&mut self, slot: usize) {
+        let tag = &mut self.tags[slot / WAYS].0[slot % WAYS];
+        if *tag != 0 {
+            *tag = 0;
+            self.len -= 1;
+        }
+    }
+
+    /// Sweeps the next `buckets` buckets.
+    pub(crate) fn expire(&mut self, now_ms: u32, buckets: usize) {
+        for _ in 0..buckets.min(self.mask + 1) {
+            for way in 0..WAYS {
+                let slot = self.cursor * WAYS + way;
+                if self.tags[self.cursor].0[way] != 0 && self.entries[slot].expired(now_ms) {
+                    self.remove(slot);
+                }
+            }
+            self.cursor = (self.cursor + 1) & self.mask;
+        }
+    }
+}
+
+/// The top of the hash, never 0.
+#[inline]
+fn tag(hash: u64) -> u16 {
+    ((hash >> 48) as u16).max(1)
+}

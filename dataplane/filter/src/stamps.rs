@@ -1,0 +1,160 @@
+//! A lock-free set of fingerprints that fade: what one worker saw and another must know.
+//!
+//! A key is its SipHash-1-3 under a secret key: 64 bits that nobody outside can make collide. With
+//! it stands one word: until when it counts, and 30 bits of value. Four slots are one cache line;
+//! a fingerprint has two such sets. A read costs one hash and two cache lines.
+//!
+//! ```text
+//!  set: | print word | print word | print word | print word |      64 bytes, all atomics
+//!                |
+//!                `-- deadline, 64 ms units (34 bits) | value (30)
+//! ```
+//!
+//! A writer claims a slot by swapping the print for [`BUSY`], writes the word, then the print. A
+//! reader takes the word only if the print was the same before and after. Writers never wait:
+//! who loses a race tries the next slot.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use siphasher::sip::SipHasher13;
+
+const FREE: u64 = 0;
+const BUSY: u64 = 1;
+const WAYS: usize = 4;
+const VALUE_BITS: u32 = 30;
+/// A tick of the deadline is 2^6 ms.
+const TICK_SHIFT: u32 = 6;
+
+#[derive(Debug, Default)]
+struct Slot {
+    print: AtomicU64,
+    word: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Set([Slot; WAYS]);
+
+/// A deadline and a value, as they stand in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    deadline: u64,
+    pub(crate) value: u32,
+}
+
+impl Stamp {
+    /// Counts until `deadline_ms`, rounded up; `value` has 30 bits.
+    pub(crate) fn new(deadline_ms: u64, value: u32) -> Self {
+        Self { deadline: (deadline_ms >> TICK_SHIFT) + 1, value }
+    }
+
+    fn fresh(self, now_ms: u64) -> bool {
+        self.deadline > now_ms >> TICK_SHIFT
+    }
+
+    /// Lasts as long as the longer one.
+    pub(crate) fn lasting(self, other: Self) -> Self {
+        Self { deadline: self.deadline.max(other.deadline), ..self }
+    }
+
+    fn pack(self) -> u64 {
+        self.deadline << VALUE_BITS | u64::from(self.value)
+    }
+
+    fn unpack(word: u64) -> Self {
+        let value = word & ((1 << VALUE_BITS) - 1);
+        Self { deadline: word >> VALUE_BITS, value: value as u32 }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Stamps {
+    sets: Box<[Set]>,
+    key: SipHasher13,
+}
+
+impl Stamps {
+    /// Room for `stamps`, rounded up to a power of two.
+    pub(crate) fn new(stamps: usize, key: &[u8; 16]) -> Self {
+        let sets = stamps.div_ceil(WAYS).clamp(1, 1 << 30).next_power_of_two();
+        Self {
+            sets: (0..sets).map(|_| Set::default()).collect(),
+            key: SipHasher13::new_with_key(key),
+        }
+    }
+
+    /// The fingerprint of a key.
+    pub(crate) fn print(&self, key: &[u8]) -> u64 {
+        self.key.hash(key).max(BUSY + 1)
+    }
+
+    fn slots(&self, print: u64) -> impl Iterator<Item = &Slot> {
+        let mask = self.sets.len() - 1;
+        let places = [print as usize & mask, (print >> 32) as usize & mask];
+        places.into_iter().flat_map(|place| &self.sets[place].0)
+    }
+
+    /// The stamp of `print`, if it still counts.
+    pub(crate) fn find(&self, print: u64, now_ms: u64) -> Option<Stamp> {
+        self.slots(print).find_map(|slot| read(slot, print).filter(|stamp| stamp.fresh(now_ms)))
+    }
+
+    /// Writes what `merge` makes of the stamp that is there, if any still counts. False when every
+    /// place is taken by a stamp that lasts longer.
+    pub(crate) fn put(
+        &self,
+        print: u64,
+        now_ms: u64,
+        merge: impl Fn(Option<Stamp>) -> Stamp,
+    ) -> bool {
+        for slot in self.slots(print) {
+            let Some(old) = read(slot, print) else { continue };
+            let new = merge(Some(old).filter(|stamp| stamp.fresh(now_ms)));
+            // A slot that was given away meanwhile has another word.
+            let swapped = slot.word.compare_exchange(
+                old.pack(),
+                new.pack(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            if swapped.is_ok() {
+                return true;
+            }
+        }
+        let new = merge(None);
+        // Every failed claim means that another worker made progress; a few tries are plenty.
+        (0..WAYS).any(|_| self.claim(print, now_ms, new))
+    }
+
+    /// Takes the slot whose stamp fades first, if it fades before `new` does.
+    fn claim(&self, print: u64, now_ms: u64, new: Stamp) -> bool {
+        let mut victim: Option<(&Slot, u64, u64)> = None;
+        for slot in self.slots(print) {
+            let have = slot.print.load(Ordering::Acquire);
+            if have == BUSY {
+                continue;
+            }
+            let old = Stamp::unpack(slot.word.load(Ordering::Acquire));
+            let left = if have == FREE || !old.fresh(now_ms) { 0 } else { old.deadline };
+            if left <= new.deadline && victim.is_none_or(|(_, _, least)| left < least) {
+                victim = Some((slot, have, left));
+            }
+        }
+        let Some((slot, have, _)) = victim else { return false };
+        if slot.print.compare_exchange(have, BUSY, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        slot.word.store(new.pack(), Ordering::Release);
+        slot.print.store(print, Ordering::Release);
+        true
+    }
+}
+
+fn read(slot: &Slot, print: u64) -> Option<Stamp> {
+    if slot.print.load(Ordering::Acquire) != print {
+        return None;
+    }
+    let word = slot.word.load(Ordering::Acquire);
+    (slot.print.load(Ordering::Acquire) == print).then(|| Stamp::unpack(word))
+}
