@@ -1,17 +1,44 @@
 //! Where addresses are: country and operator of every address, from databases and overrides.
+//!
+//! ```text
+//!  *.mmdb ---> mmdb ----.
+//!  *.csv ----> csv -----+--> Networks<country> --.
+//!  embedded -> compact -'    Networks<operator> -+--> Origins --> origin(address)   explain, records
+//!  [[override]] -----------> the same two -------'        `-----> keys()            classes
+//! ```
+//!
+//! A database is taken whole or not at all: whatever is wrong with a file, [`Geo::load`] returns an
+//! error and what was loaded before stays as it is. This module does not know the time; it says
+//! when a database was built, and the caller says how old that is.
 
+mod compact;
+mod csv;
 mod error;
+mod mmdb;
+pub(crate) mod networks;
+pub(crate) mod record;
+mod tree;
 
 pub use error::GeoError;
 
+use std::io::Read as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use self::compact::Compact;
+use self::networks::Networks;
+use self::record::{Operator, Place, Record};
 use crate::origins::{Origin, OriginKeys, Origins};
 use crate::{Asn, Country};
+
+/// The country table that serves where no database is given; data/README.md tells its origin.
+static EMBEDDED: &[u8] = include_bytes!("../../data/default.geo");
+
+/// No database is larger; a path that leads to something endless must not fill the memory.
+const FILE_BYTES: u64 = 1 << 30;
 
 /// The databases to read; without a country file the embedded table serves.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +72,7 @@ pub struct GeoInfo {
     pub embedded: bool,
     /// When the database was built, in seconds since 1970; `None` when it does not say (CSV).
     pub build_epoch_secs: Option<u64>,
-    /// Networks of each family that the database holds.
+    /// Networks with a value, both families.
     pub networks: usize,
 }
 
@@ -63,8 +90,24 @@ impl Geo {
     /// # Errors
     /// A file that cannot be read, is damaged, or holds nothing of the kind asked for; nothing is
     /// taken from such a file.
-    pub fn load(_files: &GeoFiles, _overrides: &[Override]) -> Result<Self, GeoError> {
-        todo!()
+    pub fn load(files: &GeoFiles, overrides: &[Override]) -> Result<Self, GeoError> {
+        let (places, country) = match &files.country {
+            Some(path) => read::<Place>(path)?,
+            None => embedded()?,
+        };
+        let (operators, asn) = match &files.asn {
+            Some(path) => {
+                let (operators, info) = read::<Operator>(path)?;
+                (operators, Some(info))
+            }
+            None => (Networks::none(), None),
+        };
+        let origins = Arc::new(Origins::new(places, operators, overrides));
+        Ok(Self {
+            origins,
+            country,
+            asn,
+        })
     }
 
     /// Origins by address, for records and `explain`; shared by the rulesets made from this.
@@ -95,5 +138,106 @@ impl Geo {
     #[must_use]
     pub fn asn_info(&self) -> Option<&GeoInfo> {
         self.asn.as_ref()
+    }
+}
+
+/// Turns a country database into the compact form that the embedded default is stored in.
+///
+/// # Errors
+/// As [`Geo::load`].
+pub fn pack(path: &Path, source: &str, licence: &str) -> Result<Vec<u8>, GeoError> {
+    let (networks, info) = read::<Place>(path)?;
+    let compact = Compact {
+        networks,
+        build_epoch_secs: info.build_epoch_secs.unwrap_or(0),
+        source: source.to_owned(),
+        licence: licence.to_owned(),
+        count: info.networks,
+    };
+    Ok(compact.pack())
+}
+
+fn embedded() -> Result<(Networks<Place>, GeoInfo), GeoError> {
+    let compact = Compact::unpack(EMBEDDED).map_err(|reason| GeoError::Embedded { reason })?;
+    let info = GeoInfo {
+        source: format!("embedded, {} ({})", compact.source, compact.licence),
+        embedded: true,
+        build_epoch_secs: Some(compact.build_epoch_secs),
+        networks: compact.count,
+    };
+    Ok((compact.networks, info))
+}
+
+fn read<T: Record>(path: &Path) -> Result<(Networks<T>, GeoInfo), GeoError> {
+    let bytes = bytes(path)?;
+    let named = |extension: &str| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+    };
+    let (networks, count, build_epoch_secs, kind) = if named("csv") {
+        let (networks, count) = csv::read(&bytes).map_err(|(line, reason)| GeoError::Line {
+            path: path.into(),
+            line,
+            reason,
+        })?;
+        (networks, count, None, "a CSV file".to_owned())
+    } else {
+        let database = mmdb::read(&bytes).map_err(|reason| GeoError::Damaged {
+            path: path.into(),
+            reason,
+        })?;
+        let kind = format!("of the type {:?}", database.kind);
+        (
+            database.networks,
+            database.count,
+            Some(database.build_epoch_secs),
+            kind,
+        )
+    };
+    if count == 0 {
+        return Err(GeoError::Nothing {
+            path: path.into(),
+            what: T::WHAT,
+            kind,
+        });
+    }
+    let source = path.display().to_string();
+    Ok((
+        networks,
+        GeoInfo {
+            source,
+            embedded: false,
+            build_epoch_secs,
+            networks: count,
+        },
+    ))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, GeoError> {
+    let fail = |source| GeoError::Read {
+        path: path.into(),
+        source,
+    };
+    let unfit = |reason: &str| GeoError::Unfit {
+        path: path.into(),
+        reason: reason.into(),
+    };
+    // Asked before opening: to open a pipe is to wait for its writer.
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(unfit(
+            "is not a file; give the path of an .mmdb or .csv file",
+        ));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(fail)?;
+    file.take(FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    match bytes.len() as u64 {
+        0 => Err(unfit("is empty; download it again")),
+        1..=FILE_BYTES => Ok(bytes),
+        _ => Err(unfit(
+            "is larger than 1 GiB; give a country or ASN database",
+        )),
     }
 }

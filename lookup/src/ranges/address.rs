@@ -115,6 +115,29 @@ impl<A: Address> Prefix<A> {
         self.len
     }
 
+    /// Whether an address is in it.
+    #[must_use]
+    pub fn holds(self, address: A) -> bool {
+        address.first_of(self.len) == self.first
+    }
+
+    /// Its two halves, one bit longer; `None` for a single address.
+    #[must_use]
+    pub fn halves(self) -> Option<(Self, Self)> {
+        if self.len >= A::BITS {
+            return None;
+        }
+        let low = Self {
+            first: self.first,
+            len: self.len + 1,
+        };
+        let high = Self {
+            first: low.last().successor()?,
+            len: low.len,
+        };
+        Some((low, high))
+    }
+
     /// The fewest prefixes that together are exactly `first..=last`, in order; none if
     /// `last < first`.
     pub fn cover(first: A, last: A) -> impl Iterator<Item = Self> {
