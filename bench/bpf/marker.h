@@ -1,0 +1,20 @@
+/* The 16 bytes that the generator puts behind the UDP header and the sink looks for. */
+#ifndef MARKER_H
+#define MARKER_H
+
+#define MARKER_MAGIC 0x9a115ade
+#define HEADER_V4 42 /* Ethernet, IPv4, UDP */
+#define HEADER_V6 62 /* Ethernet, IPv6, UDP */
+#define CLASSES 64
+
+struct marker {
+	__u32 magic;
+	__u32 flow; /* index in the generator's table; the class in the top 6 bits */
+	__u32 sequence;
+	__u32 sent_ns; /* low 32 bits of the kernel's monotonic clock */
+} __attribute__((packed));
+
+#define FLOW_BITS 26
+#define FLOW_MASK ((1U << FLOW_BITS) - 1)
+
+#endif

@@ -1,0 +1,322 @@
+//! The gateway under test: writes its configuration, runs the real binary, reads what it says.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::status::{Record, Status};
+use super::{INSIDE, Lab, OUTSIDE};
+use crate::error::system;
+use crate::{Error, Result};
+
+/// How long a gateway may take to answer, to fall quiet, or to stop.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long two equal readings are apart when a gateway is quiet.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// What the XDP program does with a queue that no worker serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fail {
+    /// Drops.
+    #[default]
+    Closed,
+    /// Bridges to the other interface.
+    Open,
+}
+
+/// How a gateway is set up; the fields are those of `gateway.toml`.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The text of `policy.toml`.
+    pub policy: String,
+    /// The outside interface.
+    pub outside: String,
+    /// The inside interface.
+    pub inside: String,
+    /// One worker a core.
+    pub cores: Vec<u32>,
+    /// `busy`, `adaptive` or `interrupt`.
+    pub poll: &'static str,
+    /// UMEM frames a worker.
+    pub frames: u32,
+    /// Flow entries a worker.
+    pub flows: u32,
+    /// Drop records a second and worker.
+    pub rate: u32,
+    /// Fail mode.
+    pub fail: Fail,
+}
+
+impl Setup {
+    /// A gateway between the interfaces of a lab, one worker a queue from core 0 on, polling as a
+    /// machine with other work on its cores needs it.
+    #[must_use]
+    pub fn new(lab: &Lab, policy: &str) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            outside: OUTSIDE.to_owned(),
+            inside: INSIDE.to_owned(),
+            cores: (0..u32::from(lab.queues())).collect(),
+            poll: "adaptive",
+            frames: 16_384,
+            flows: 1 << 18,
+            rate: 10_000,
+            fail: Fail::Closed,
+        }
+    }
+
+    fn config(&self) -> String {
+        let Self { outside, inside, cores, poll, frames, flows, rate, fail, .. } = self;
+        let fail = match fail {
+            Fail::Closed => "closed",
+            Fail::Open => "open",
+        };
+        format!(
+            "policy = \"policy.toml\"\n\n\
+             [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
+             [workers]\ncores = {cores:?}\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
+             [drops]\npath = \"drops.jsonl\"\nrate = {rate}\n\n\
+             [control]\nsocket = \"control.sock\"\n\n\
+             [fail]\nmode = \"{fail}\"\n"
+        )
+    }
+}
+
+/// A running `palisade run`; killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    scratch: TempDir,
+}
+
+impl Gateway {
+    /// Starts the gateway in the lab and waits until its control socket answers.
+    ///
+    /// # Errors
+    /// When it ends instead, with what it printed.
+    pub fn start(lab: &Lab, setup: &Setup) -> Result<Self> {
+        let mut gateway = Self::spawn(lab, setup)?;
+        let begin = Instant::now();
+        loop {
+            if let Some(exit) = gateway.poll_exit()? {
+                return Err(gateway.failure(&format!("ended with {exit}")));
+            }
+            if gateway.status().is_ok() {
+                return Ok(gateway);
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(gateway.failure("did not answer in time"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs a gateway that should refuse its set-up: its exit status and what it printed as errors.
+    ///
+    /// # Errors
+    /// When it runs instead.
+    pub fn refused(lab: &Lab, setup: &Setup) -> Result<(ExitStatus, String)> {
+        let mut gateway = Self::spawn(lab, setup)?;
+        match gateway.wait_exit()? {
+            Some(exit) => Ok((exit, gateway.log())),
+            None => Err(gateway.failure("runs, but should have refused")),
+        }
+    }
+
+    fn spawn(lab: &Lab, setup: &Setup) -> Result<Self> {
+        let scratch = tempfile::Builder::new()
+            .prefix("palisade-lab-")
+            .tempdir()
+            .map_err(system("make", "a scratch folder"))?;
+        write(&scratch.path().join("policy.toml"), &setup.policy)?;
+        let config = absolute(&setup.config(), scratch.path());
+        write(&scratch.path().join("gateway.toml"), &config)?;
+        let log_path = scratch.path().join("stderr");
+        let log = File::create(&log_path).map_err(system("create", "the gateway's log"))?;
+        let mut command = Command::new(binary()?);
+        command.arg("run").arg("--config").arg(scratch.path().join("gateway.toml"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = lab.gateway.spawn(&mut command)?;
+        Ok(Self { child, scratch })
+    }
+
+    /// The folder of its configuration, drop log and control socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Its control socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder().join("control.sock")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it printed so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder().join("stderr")).unwrap_or_default()
+    }
+
+    /// Asks with `palisade status --json`.
+    ///
+    /// # Errors
+    /// When no gateway answers, or the answer lacks a field of the contract.
+    pub fn status(&self) -> Result<Status> {
+        let text = self.ask(&["status", "--json"])?;
+        serde_json::from_str(&text)
+            .map_err(|source| Error::Json { object: format!("status {text}"), source })
+    }
+
+    /// Runs a command of `palisade` that takes `--socket`, and returns what it printed.
+    ///
+    /// # Errors
+    /// When it does not exit with 0.
+    pub fn ask(&self, words: &[&str]) -> Result<String> {
+        let mut command = Command::new(binary()?);
+        command.args(words).arg("--socket").arg(self.socket());
+        let line = format!("{command:?}");
+        let output =
+            command.output().map_err(|source| Error::Start { command: line.clone(), source })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::Command { command: line, message })
+    }
+
+    /// The status once no packet moves any more: two equal readings, a while apart.
+    ///
+    /// # Errors
+    /// When it does not answer, or traffic goes on.
+    pub fn quiet_status(&self) -> Result<Status> {
+        let begin = Instant::now();
+        let mut before = self.status()?;
+        loop {
+            thread::sleep(QUIET);
+            let now = self.status()?;
+            if now.received == before.received {
+                return Ok(now);
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(self.failure("never falls quiet"));
+            }
+            before = now;
+        }
+    }
+
+    /// The drop log as it stands.
+    ///
+    /// # Errors
+    /// When a line is not what the contract says.
+    pub fn drops(&self) -> Result<Vec<Record>> {
+        let path = self.folder().join("drops.jsonl");
+        let text = fs::read_to_string(&path).map_err(system("read", "the drop log"))?;
+        let parse = |line: &str| {
+            serde_json::from_str(line)
+                .map_err(|source| Error::Json { object: format!("drop record {line}"), source })
+        };
+        text.lines().map(parse).collect()
+    }
+
+    /// Sends a signal to the process.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).map_err(|errno| system("signal", "palisade")(errno.into()))
+    }
+
+    /// Asks it to stop, and waits: the drop log as it was left.
+    ///
+    /// # Errors
+    /// When it does not stop, or not with 0.
+    pub fn stop(self) -> Result<Vec<Record>> {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// As [`Gateway::stop`], by a signal of choice.
+    ///
+    /// # Errors
+    /// When it does not stop, or not with 0.
+    pub fn stop_by(mut self, signal: Signal) -> Result<Vec<Record>> {
+        self.signal(signal)?;
+        match self.wait_exit()? {
+            Some(exit) if exit.success() => self.drops(),
+            Some(exit) => Err(self.failure(&format!("stopped with {exit}"))),
+            None => Err(self.failure("does not stop")),
+        }
+    }
+
+    /// Kills it without a chance to clean up, as a crash would.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        self.wait_exit().map(drop)
+    }
+
+    fn poll_exit(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().map_err(system("wait for", "palisade"))
+    }
+
+    fn wait_exit(&mut self) -> Result<Option<ExitStatus>> {
+        let begin = Instant::now();
+        loop {
+            let exit = self.poll_exit()?;
+            if exit.is_some() || begin.elapsed() > PATIENCE {
+                return Ok(exit);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn failure(&self, what: &str) -> Error {
+        Error::Gateway { what: what.to_owned(), log: self.log() }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The gateway's binary: `PALISADE_BIN`, or the one built beside this one.
+///
+/// # Errors
+/// When it is not built.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("PALISADE_BIN") {
+        return Ok(path.into());
+    }
+    let own = std::env::current_exe().map_err(system("find", "this program"))?;
+    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("palisade"));
+    beside.into_iter().find(|path| path.is_file()).ok_or(Error::NoGateway { near: own })
+}
+
+/// Paths of the log and the socket are absolute, so that nothing depends on a working directory.
+fn absolute(config: &str, folder: &Path) -> String {
+    let folder = folder.display();
+    config
+        .replace("\"drops.jsonl\"", &format!("\"{folder}/drops.jsonl\""))
+        .replace("\"control.sock\"", &format!("\"{folder}/control.sock\""))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(system("write", &path.display().to_string()))
+}

@@ -1,0 +1,97 @@
+//! The wires of a lab: veth pairs, addresses, routes, offloads, queues.
+
+use std::net::IpAddr;
+
+use super::{Namespace, command::run};
+use crate::Result;
+use crate::error::system;
+
+/// The gateway's interface towards the clients.
+pub const OUTSIDE: &str = "outside";
+/// The gateway's interface towards the servers.
+pub const INSIDE: &str = "inside";
+/// The clients' interface.
+pub const CLIENT_VETH: &str = "c0";
+/// The servers' interface.
+pub const SERVER_VETH: &str = "s0";
+/// Link-layer address of [`CLIENT_VETH`].
+pub const CLIENT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xc0];
+/// Link-layer address of [`SERVER_VETH`].
+pub const SERVER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x50];
+
+/// Connects the three namespaces.
+pub(super) fn wire(
+    clients: &Namespace,
+    gateway: &Namespace,
+    servers: &Namespace,
+    queues: u16,
+) -> Result<()> {
+    for (host, veth, mac, end) in
+        [(clients, CLIENT_VETH, CLIENT_MAC, OUTSIDE), (servers, SERVER_VETH, SERVER_MAC, INSIDE)]
+    {
+        let shape = format!("numrxqueues {queues} numtxqueues {queues}");
+        run(&format!(
+            "ip -n {} link add {veth} address {} {shape} type veth peer name {end} netns {} {shape}",
+            host.name(),
+            mac_text(mac),
+            gateway.name(),
+        ))?;
+        quiet(gateway, end)?;
+        gateway.run(&format!("ip link set {end} up"))?;
+        host_end(host, veth)?;
+    }
+    Ok(())
+}
+
+/// An end host: no offloads, no duplicate address detection, everything on the link.
+fn host_end(host: &Namespace, veth: &str) -> Result<()> {
+    // A checksum left to the "hardware" would stay unfinished in a frame that a socket receives.
+    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro off"))?;
+    for (file, value) in [
+        (format!("ipv6/conf/{veth}/accept_dad"), "0"),
+        (format!("ipv6/conf/{veth}/accept_ra"), "0"),
+        (format!("ipv6/conf/{veth}/router_solicitations"), "0"),
+        (format!("ipv4/conf/{veth}/rp_filter"), "0"),
+        ("ipv4/conf/all/rp_filter".to_owned(), "0"),
+        ("ipv4/ping_group_range".to_owned(), "0 0"),
+    ] {
+        set(host, &file, value)?;
+    }
+    host.run(&format!("ip link set {veth} up"))?;
+    host.run(&format!("ip route add default dev {veth}"))?;
+    host.run(&format!("ip -6 route add default dev {veth}"))?;
+    Ok(())
+}
+
+/// The gateway's own stack says nothing on its interfaces.
+fn quiet(gateway: &Namespace, interface: &str) -> Result<()> {
+    set(gateway, &format!("ipv6/conf/{interface}/disable_ipv6"), "1")
+}
+
+/// Writes a network setting; `/proc/sys/net` is that of the thread that opens it.
+fn set(namespace: &Namespace, file: &str, value: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/{file}");
+    namespace.enter(|| std::fs::write(&path, value).map_err(system("write", &path)))
+}
+
+/// Adds one address, usable at once.
+pub(super) fn add_address(host: &Namespace, veth: &str, address: IpAddr) -> Result<()> {
+    let line = match address {
+        IpAddr::V4(v4) => format!("ip address replace {v4}/32 dev {veth}"),
+        IpAddr::V6(v6) => format!("ip address replace {v6}/128 dev {veth} nodad"),
+    };
+    host.run(&line).map(drop)
+}
+
+/// Makes every core transmit on one queue (XPS), so that the peer receives on that queue.
+pub(super) fn steer(host: &Namespace, veth: &str, queue: u16, queues: u16) -> Result<()> {
+    for tx in 0..queues {
+        let mask = if tx == queue { "ffffffff" } else { "0" };
+        host.write_sys(&format!("/sys/class/net/{veth}/queues/tx-{tx}/xps_cpus"), mask)?;
+    }
+    Ok(())
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}

@@ -1,0 +1,128 @@
+//! A network namespace, and how a thread gets into it.
+//!
+//! A thread moves itself with `setns(2)`; sockets that it opens and children that it spawns belong to
+//! the namespace from then on. `ip netns exec` would do the same, but mounts a new `/sys` first, and
+//! the gateway should see the machine's.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::{Child, Command};
+use std::thread::{self, JoinHandle};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{command::run, sweep};
+use crate::error::system;
+use crate::{Error, Result};
+
+/// A namespace of this process's lab; deleted when dropped, with the processes in it.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace, its loopback up.
+    pub(super) fn create(name: &str) -> Result<Self> {
+        run(&format!("ip netns add {name}"))?;
+        sweep::register(name);
+        let namespace = Self { name: name.to_owned() };
+        namespace.run("ip link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// Its name, for `ip netns exec`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `work` on a thread inside, and waits for it.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered, or with what `work` returns.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                join(&self.name)?;
+                work()
+            });
+            inside.join().unwrap_or_else(|_| Err(panicked(&self.name)))
+        })
+    }
+
+    /// Starts a thread inside that goes on by itself.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn spawn_thread<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<JoinHandle<Result<T>>> {
+        let namespace = self.name.clone();
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                join(&namespace)?;
+                work()
+            })
+            .map_err(system("start thread", name))
+    }
+
+    /// Runs a command line inside, split at white space.
+    ///
+    /// # Errors
+    /// When it does not start or does not exit with 0.
+    pub fn run(&self, line: &str) -> Result<String> {
+        self.enter(|| run(line))
+    }
+
+    /// Starts a program inside.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child> {
+        self.enter(|| {
+            let line = format!("{command:?}");
+            command.spawn().map_err(|source| Error::Start { command: line, source })
+        })
+    }
+
+    /// Writes a setting under `/sys`, as the namespace sees it: the one use of `ip netns exec`, which
+    /// mounts the `/sys` of the namespace.
+    ///
+    /// # Errors
+    /// When there is no such setting.
+    pub fn write_sys(&self, path: &str, value: &str) -> Result<()> {
+        let line = format!("echo {value} > {path}");
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.name, "sh", "-c", &line])
+            .output()
+            .map_err(|source| Error::Start { command: line.clone(), source })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::Command { command: line, message })
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        sweep::remove(&self.name);
+    }
+}
+
+/// Moves the calling thread into a namespace.
+fn join(name: &str) -> Result<()> {
+    let path = format!("/run/netns/{name}");
+    let file = File::open(&path).map_err(system("open namespace", &path))?;
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+        .map_err(|errno| system("enter namespace", name)(errno.into()))
+}
+
+fn panicked(name: &str) -> Error {
+    system("work in namespace", name)(io::Error::other("the thread panicked"))
+}

@@ -1,0 +1,133 @@
+//! What `palisade status --json` and the drop log say, read by their published names.
+//!
+//! The types are the bench's own on purpose: a field that the gateway renames should fail a test.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A gateway at one moment.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// Packets received.
+    pub received: u64,
+    /// Packets judged and forwarded.
+    pub forwarded: u64,
+    /// Link traffic forwarded unjudged.
+    pub passed: u64,
+    /// Packets dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// What became of the drops.
+    pub records: Records,
+    /// Entries of the flow tables.
+    pub flows: u64,
+    /// The ruleset in force.
+    pub revision: u64,
+    /// One a worker.
+    pub workers: Vec<Worker>,
+}
+
+/// What became of the drops.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Records {
+    /// One line each in the log.
+    pub recorded: u64,
+    /// Counted in the field of that name of a line.
+    pub suppressed: u64,
+    /// Neither: the ring was full.
+    pub lost: u64,
+}
+
+/// A worker and its packets.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Worker {
+    /// The core it runs on.
+    pub core: u32,
+    /// The queue it serves.
+    pub queue: u32,
+    /// The AF_XDP mode granted.
+    pub mode: String,
+    /// Where its frames are.
+    pub frames: Frames,
+    /// Packets received.
+    pub received: u64,
+    /// Packets judged and forwarded.
+    pub forwarded: u64,
+    /// Link traffic forwarded unjudged.
+    pub passed: u64,
+    /// Packets dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// What became of the drops.
+    pub records: Records,
+}
+
+/// Where the frames of a worker are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Frames {
+    /// In the free list.
+    pub free: u64,
+    /// In the fill rings.
+    pub fill: u64,
+    /// In the receive rings.
+    pub rx: u64,
+    /// In the transmit rings.
+    pub tx: u64,
+    /// In the completion rings.
+    pub completion: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+/// One line of the drop log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Record {
+    /// RFC 3339, microseconds.
+    pub timestamp: String,
+    /// Always `drop`.
+    pub event_type: String,
+    /// Where the packet came from.
+    pub src_ip: String,
+    /// Its source port.
+    pub src_port: Option<u16>,
+    /// Where it was going.
+    pub dest_ip: String,
+    /// Its destination port.
+    pub dest_port: Option<u16>,
+    /// The protocol, in letters.
+    pub proto: String,
+    /// The interface it arrived on.
+    pub in_iface: String,
+    /// What Palisade adds to EVE.
+    pub palisade: Why,
+}
+
+/// Why the packet was dropped.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Why {
+    /// Country of the remote address.
+    pub country: Option<String>,
+    /// Autonomous system of the remote address.
+    pub asn: Option<u32>,
+    /// The network of the database that holds it.
+    pub prefix: Option<String>,
+    /// The service's domain.
+    pub domain: Option<String>,
+    /// The service.
+    pub service: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// The drop reason.
+    pub reason: String,
+    /// The ruleset that judged.
+    pub revision: u64,
+    /// Drops before this one that have no line of their own.
+    pub suppressed: u64,
+}
+
+impl Status {
+    /// All drops.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+}

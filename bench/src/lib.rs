@@ -1,0 +1,22 @@
+//! The bench of Palisade: a lab of network namespaces, offered load, and the peers to compare with.
+//!
+//! ```text
+//!   clients                gateway                    servers
+//!  .---------.        .-----------------.           .---------.
+//!  |      c0 |--veth--| outside  inside |---veth----| s0      |
+//!  '---------'        '-----------------'           '---------'
+//!   generator,         palisade, or a peer           sink,
+//!   real clients                                     real servers
+//! ```
+//!
+//! [`lab`] lays the wires and runs the gateway, [`load`] offers frames and counts what arrives,
+//! [`peers`] are what may stand in the gateway's place, and [`demo`] and [`floor`] put them together.
+//! Everything needs root: it makes namespaces and loads BPF programs.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod lab;
+pub mod load;
+pub mod peers;
+
+pub use error::{Error, Result};

@@ -1,0 +1,188 @@
+//! The packet generator: live frames through a BPF program that rewrites, paces and marks them.
+//!
+//! One generator keeps one core busy for the whole run, paced or not. Frames leave through the
+//! interface's veth peer, which needs NAPI (an XDP program or GRO), and arrive on the receive queue
+//! that has the number of the generator's core, modulo the queues of the peer.
+
+use std::time::Duration;
+
+use af_xdp_rs::live::{self, Ingress};
+use aya::Ebpf;
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use super::bpf::{self, failed};
+use super::flow::{Entry, Flow, MAX_FLOWS, Macs};
+use crate::error::system;
+use crate::lab::{CLIENT_MAC, CLIENT_VETH, Lab, Namespace, SERVER_MAC, SERVER_VETH};
+use crate::{Error, Result};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/pktgen.bpf.o");
+
+/// Frames of one call: each sets a page pool up and tears it down, so short calls give pauses.
+const REPEAT: u32 = 1 << 22;
+/// Longest run, whatever is ordered: no load is left behind by mistake.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// What to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// For how long, ten minutes at most.
+    pub length: Duration,
+    /// Frames at most; `None`: as many as the time allows.
+    pub count: Option<u64>,
+    /// Frames a second; `None`: as fast as the core can.
+    pub rate_pps: Option<u64>,
+    /// The core to run on.
+    pub core: usize,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Frames handed to the interface.
+    pub packets: u64,
+    /// Bytes of them, without FCS.
+    pub bytes: u64,
+    /// From the first frame to the last.
+    pub length: Duration,
+}
+
+impl Sent {
+    /// Frames a second.
+    #[must_use]
+    pub fn rate_pps(&self) -> f64 {
+        let seconds = self.length.as_secs_f64();
+        if seconds > 0.0 { self.packets as f64 / seconds } else { 0.0 }
+    }
+}
+
+/// A loaded generator.
+#[derive(Debug)]
+pub struct Generator<'lab> {
+    namespace: &'lab Namespace,
+    ebpf: Ebpf,
+    ifindex: u32,
+    flows: u32,
+    longest_bytes: usize,
+}
+
+impl<'lab> Generator<'lab> {
+    /// A generator that sends from the clients towards the servers, with frames of a size on the
+    /// wire of 64 to 1518 bytes (FCS included).
+    ///
+    /// # Errors
+    /// When there are no flows or too many, the size is out of range, or the program does not load.
+    pub fn outside(lab: &'lab Lab, flows: &[Flow], wire_bytes: usize) -> Result<Self> {
+        let macs = Macs { from: CLIENT_MAC, to: SERVER_MAC };
+        Self::load(&lab.clients, CLIENT_VETH, macs, flows, wire_bytes)
+    }
+
+    /// A generator that sends from the servers towards the clients.
+    ///
+    /// # Errors
+    /// As [`Generator::outside`].
+    pub fn inside(lab: &'lab Lab, flows: &[Flow], wire_bytes: usize) -> Result<Self> {
+        let macs = Macs { from: SERVER_MAC, to: CLIENT_MAC };
+        Self::load(&lab.servers, SERVER_VETH, macs, flows, wire_bytes)
+    }
+
+    fn load(
+        namespace: &'lab Namespace,
+        veth: &str,
+        macs: Macs,
+        flows: &[Flow],
+        wire_bytes: usize,
+    ) -> Result<Self> {
+        if !(1..=MAX_FLOWS).contains(&flows.len()) {
+            let text = format!("{} flows: choose 1 to {MAX_FLOWS}", flows.len());
+            return Err(Error::Usage(text));
+        }
+        if !(64..=1518).contains(&wire_bytes) {
+            let text = format!("frames of {wire_bytes} bytes: choose 64 to 1518, FCS included");
+            return Err(Error::Usage(text));
+        }
+        let mut ebpf = bpf::load(OBJECT, "pktgen", "flows", flows.len())?;
+        let mut table = bpf::array::<Entry>(&mut ebpf, "flows")?;
+        for (index, flow) in (0..).zip(flows) {
+            let entry = flow.entry(index as usize, macs, wire_bytes).ok_or_else(|| {
+                Error::Usage(format!("{} and {} are of two families", flow.source, flow.target))
+            })?;
+            table.set(index, entry, 0).map_err(failed("fill map", "flows"))?;
+        }
+        let longest = flows.iter().map(|flow| flow.frame_bytes(wire_bytes)).max();
+        let ifindex = namespace.enter(|| index(veth))?;
+        Ok(Self {
+            namespace,
+            ebpf,
+            ifindex,
+            flows: flows.len() as u32,
+            longest_bytes: longest.unwrap_or_default(),
+        })
+    }
+
+    /// Sends as ordered, and returns when that is done.
+    ///
+    /// # Errors
+    /// When the kernel refuses live frames.
+    pub fn run(&mut self, order: Order) -> Result<Sent> {
+        let length = order.length.min(LONGEST);
+        let words = [
+            u64::from_ne_bytes(pair(self.ifindex, self.flows)),
+            order.count.unwrap_or(0),
+            length.as_nanos() as u64,
+            order.rate_pps.unwrap_or(0),
+        ];
+        if order.count == Some(0) || order.rate_pps == Some(0) || length.is_zero() {
+            return Ok(Sent::default());
+        }
+        write(&mut self.ebpf, "orders", words)?;
+        write(&mut self.ebpf, "progress", [0_u64; 6])?;
+        let repeat = order.count.unwrap_or(u64::MAX).clamp(64, u64::from(REPEAT)) as u32;
+        let frame = vec![0; self.longest_bytes];
+        let namespace = self.namespace;
+        let ebpf = &mut self.ebpf;
+        namespace.enter(|| {
+            pin(order.core)?;
+            loop {
+                let program = bpf::xdp(ebpf, "pktgen")?;
+                live::run(program, &frame, Ingress::default(), repeat, 64)
+                    .map_err(failed("run", "pktgen"))?;
+                let [packets, bytes, _, start_ns, last_ns, over] = read::<6>(ebpf, "progress")?;
+                if over != 0 || order.count.is_some_and(|count| packets >= count) {
+                    let length = Duration::from_nanos(last_ns.saturating_sub(start_ns));
+                    return Ok(Sent { packets, bytes, length });
+                }
+            }
+        })
+    }
+}
+
+/// Pins the calling thread to one core.
+pub(crate) fn pin(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores)
+        .map_err(|errno| system("pin a thread to core", &core.to_string())(errno.into()))
+}
+
+fn index(veth: &str) -> Result<u32> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)
+        .map_err(system("open", "a socket"))?;
+    rustix::net::netdevice::name_to_index(&socket, veth)
+        .map_err(|errno| system("find interface", veth)(errno.into()))
+}
+
+fn write<const N: usize>(ebpf: &mut Ebpf, map: &'static str, words: [u64; N]) -> Result<()> {
+    bpf::array::<[u64; N]>(ebpf, map)?.set(0, words, 0).map_err(failed("write map", map))
+}
+
+fn read<const N: usize>(ebpf: &mut Ebpf, map: &'static str) -> Result<[u64; N]> {
+    bpf::array::<[u64; N]>(ebpf, map)?.get(&0, 0).map_err(failed("read map", map))
+}
+
+fn pair(first: u32, second: u32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&first.to_ne_bytes());
+    bytes[4..].copy_from_slice(&second.to_ne_bytes());
+    bytes
+}
