@@ -22,6 +22,14 @@ mod geo;
 mod ids;
 mod load;
 mod origins;
+/// Reading a TOML file to its end: every mistake with its place and what to do.
+pub mod document {
+    pub use crate::policy::{
+        Check as Document, LoadError, Node, Problem, Section, Source, entries, section, suggest,
+        unknown_key, value,
+    };
+    pub use crate::section;
+}
 pub mod policy;
 mod ranges;
 mod ruleset;

@@ -13,49 +13,44 @@ use crate::Country;
 
 /// One pass over one file. A check reports and goes on, so that an operator sees all mistakes.
 #[derive(Debug)]
-pub(crate) struct Check {
+pub struct Check {
     source: Arc<Source>,
     problems: Vec<Problem>,
 }
 
 impl Check {
-    pub(crate) fn new(source: Source) -> Self {
-        Self {
-            source: Arc::new(source),
-            problems: Vec::new(),
-        }
+    pub fn new(source: Source) -> Self {
+        Self { source: Arc::new(source), problems: Vec::new() }
     }
 
-    pub(crate) fn source(&self) -> Arc<Source> {
+    pub fn source(&self) -> Arc<Source> {
         Arc::clone(&self.source)
     }
 
-    pub(crate) fn error(
+    pub fn error(
         &mut self,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.problems
-            .push(Problem::error(&self.source, span, message, help));
+        self.problems.push(Problem::error(&self.source, span, message, help));
     }
 
-    pub(crate) fn warn(
+    pub fn warn(
         &mut self,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.problems
-            .push(Problem::error(&self.source, span, message, help).warning());
+        self.problems.push(Problem::error(&self.source, span, message, help).warning());
     }
 
-    pub(crate) fn push(&mut self, problem: Problem) {
+    pub fn push(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
     /// The problems found; `Err` when one of them is an error.
-    pub(crate) fn finish<T>(self, found: T) -> Result<(T, Vec<Problem>), Vec<Problem>> {
+    pub fn finish<T>(self, found: T) -> Result<(T, Vec<Problem>), Vec<Problem>> {
         if self.problems.iter().any(Problem::is_error) {
             Err(self.problems)
         } else {
@@ -118,11 +113,7 @@ impl Check {
     }
 
     pub(crate) fn twice(&mut self, span: Range<usize>, what: impl std::fmt::Display) {
-        self.warn(
-            span,
-            format!("`{what}` stands twice in this list"),
-            "remove one of the two",
-        );
+        self.warn(span, format!("`{what}` stands twice in this list"), "remove one of the two");
     }
 }
 
@@ -144,10 +135,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
         let trunc = network.trunc();
         return Err(Fault {
             message: format!("`{text}` has bits set behind its length"),
-            help: format!(
-                "the network is `{trunc}`; one address alone is `{}`",
-                network.addr()
-            ),
+            help: format!("the network is `{trunc}`; one address alone is `{}`", network.addr()),
         });
     }
     let help = match text.split_once('/') {
@@ -162,8 +150,5 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
         },
         None => "write a network such as 192.0.2.0/24 or 2001:db8::/32, or one address".to_owned(),
     };
-    Err(Fault {
-        message: format!("`{text}` is no network"),
-        help,
-    })
+    Err(Fault { message: format!("`{text}` is no network"), help })
 }

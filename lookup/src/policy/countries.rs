@@ -7,24 +7,15 @@ use crate::Country;
 
 /// The country of a code, when it is one: two upper-case letters of the table.
 pub(crate) fn parse(code: &str) -> Option<Country> {
-    TABLE
-        .iter()
-        .any(|(known, _)| *known == code)
-        .then(|| Country::new(code))
-        .flatten()
+    TABLE.iter().any(|(known, _)| *known == code).then(|| Country::new(code)).flatten()
 }
 
 /// The code and name that were probably meant by something that is no code.
 pub(crate) fn meant(text: &str) -> Option<(&'static str, &'static str)> {
     let upper = text.to_uppercase();
-    let alias = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == upper)
-        .map(|(_, code)| *code);
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == upper).map(|(_, code)| *code);
     let code = alias.unwrap_or(&upper);
-    let exact = TABLE
-        .iter()
-        .find(|(known, name)| *known == code || name.to_uppercase() == upper);
+    let exact = TABLE.iter().find(|(known, name)| *known == code || name.to_uppercase() == upper);
     if let Some(found) = exact {
         return Some(*found);
     }
@@ -37,11 +28,7 @@ pub(crate) fn meant(text: &str) -> Option<(&'static str, &'static str)> {
         .iter()
         .find(|(known, _)| *known == swapped)
         .or_else(|| TABLE.iter().find(|(known, _)| upper.starts_with(known)))
-        .or_else(|| {
-            TABLE
-                .iter()
-                .find(|(known, _)| upper.chars().next() == known.chars().next())
-        })
+        .or_else(|| TABLE.iter().find(|(known, _)| upper.chars().next() == known.chars().next()))
         .copied()
 }
 

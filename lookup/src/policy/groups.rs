@@ -80,27 +80,15 @@ impl Groups {
     /// Checks all groups of the file.
     pub(crate) fn read(check: &mut Check, folder: &Path, texts: &[Named<GroupText>]) -> Self {
         let mut groups = Self::default();
-        for (name, body) in [
-            ("anyone", Body::Anyone),
-            ("private", Body::Private),
-            ("unknown", Body::Unknown),
-        ] {
+        for (name, body) in
+            [("anyone", Body::Anyone), ("private", Body::Private), ("unknown", Body::Unknown)]
+        {
             groups.name(name);
-            groups.list.push(Group {
-                name: name.to_owned(),
-                body,
-                except: Vec::new(),
-                span: 0..0,
-            });
+            groups.list.push(Group { name: name.to_owned(), body, except: Vec::new(), span: 0..0 });
         }
-        let texts: Vec<_> = texts
-            .iter()
-            .filter(|(name, _)| groups.admit(check, name))
-            .collect();
+        let texts: Vec<_> = texts.iter().filter(|(name, _)| groups.admit(check, name)).collect();
         // Names first: a group may be used above the line that defines it.
-        texts
-            .iter()
-            .for_each(|(name, _)| groups.name(name.get_ref()));
+        texts.iter().for_each(|(name, _)| groups.name(name.get_ref()));
         let mut edges: Vec<Vec<(GroupId, Range<usize>)>> = vec![Vec::new(); BUILT_IN];
         for (name, text) in texts {
             let mut parts = Vec::new();
@@ -159,11 +147,7 @@ impl Groups {
         }
         if let Some(fault) = fault(text) {
             let help = "use letters, digits, `-`, `_` and `.`";
-            check.error(
-                name.span(),
-                format!("the group's name `{text}` {fault}"),
-                help,
-            );
+            check.error(name.span(), format!("the group's name `{text}` {fault}"), help);
         }
         true
     }
@@ -183,18 +167,12 @@ impl Groups {
         }
         let mut networks = text.networks.as_ref().map(|list| {
             full(check, name, "networks", list.len());
-            check
-                .networks(list)
-                .into_iter()
-                .map(Spanned::into_inner)
-                .collect::<Vec<_>>()
+            check.networks(list).into_iter().map(Spanned::into_inner).collect::<Vec<_>>()
         });
         if let Some(files) = &text.files {
             full(check, name, "files", files.len());
             let networks = networks.get_or_insert_default();
-            files
-                .iter()
-                .for_each(|file| networks.extend(netset::read(check, folder, file)));
+            files.iter().for_each(|file| networks.extend(netset::read(check, folder, file)));
         }
         let countries = text.countries.as_ref().map(|list| {
             full(check, name, "countries", list.len());
@@ -202,15 +180,10 @@ impl Groups {
         });
         let asns = text.asns.as_ref().map(|list| {
             full(check, name, "asns", list.len());
-            list.iter()
-                .map(|asn| Asn(*asn.get_ref()))
-                .collect::<Vec<_>>()
+            list.iter().map(|asn| Asn(*asn.get_ref())).collect::<Vec<_>>()
         });
         if networks.is_none() && countries.is_none() && asns.is_none() {
-            let message = format!(
-                "the group `{}` says nothing of what it holds",
-                name.get_ref()
-            );
+            let message = format!("the group `{}` says nothing of what it holds", name.get_ref());
             let help = if text.except.is_some() {
                 "to hold all but the exceptions, add `any_of = [\"anyone\"]`"
             } else {
@@ -218,11 +191,7 @@ impl Groups {
             };
             check.error(name.span(), message, help);
         }
-        Body::Axes {
-            networks,
-            countries,
-            asns,
-        }
+        Body::Axes { networks, countries, asns }
     }
 
     /// Depth first: parts before wholes. A part that is still being visited closes a cycle.
@@ -290,11 +259,7 @@ fn any_of_alone(check: &mut Check, any_of: &Spanned<Strings>, text: &GroupText) 
     }
     if any_of.get_ref().is_empty() {
         let help = "name at least one group";
-        check.error(
-            any_of.span(),
-            "`any_of` is empty, so the group would hold nothing",
-            help,
-        );
+        check.error(any_of.span(), "`any_of` is empty, so the group would hold nothing", help);
     }
 }
 
@@ -304,10 +269,6 @@ fn full(check: &mut Check, name: &Spanned<String>, axis: &str, len: usize) {
         let name_text = name.get_ref();
         let message =
             format!("`{axis}` of `{name_text}` is empty, so the group would hold nothing");
-        check.error(
-            name.span(),
-            message,
-            "name at least one, or take the key away",
-        );
+        check.error(name.span(), message, "name at least one, or take the key away");
     }
 }

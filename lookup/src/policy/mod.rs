@@ -38,13 +38,17 @@ pub use ports::{Ports, Protos};
 pub use report::{Finding, LoadError, Problem, Severity, Source};
 pub use services::Service;
 
+#[doc(hidden)]
+pub use check::Check;
 pub(crate) use check::Fault;
+#[doc(hidden)]
+pub use names::suggest;
 pub(crate) use nest::chains;
 pub(crate) use ports::{port, proto_named};
+#[doc(hidden)]
+pub use text::{Node, Section, entries, section, unknown_key, value};
 
-use check::Check;
 use groups::Groups;
-use names::suggest;
 use text::{DomainText, GeoText, OverrideText, PolicyText, Strings};
 
 /// The databases of `[geo]`.
@@ -128,10 +132,7 @@ impl Policy {
     /// # Errors
     /// Every mistake of the text and of its lists, none of which is taken.
     pub fn parse(path: &Path, text: String) -> Result<(Self, Vec<Problem>), LoadError> {
-        let mut check = Check::new(Source {
-            name: path.display().to_string(),
-            text,
-        });
+        let mut check = Check::new(Source { name: path.display().to_string(), text });
         let shape = text::read(&mut check);
         let folder = path.parent().unwrap_or(Path::new(""));
         let policy = Self::read(&mut check, folder, &shape);
@@ -156,21 +157,13 @@ impl Policy {
             let id = DomainId(u16::try_from(domains.len()).unwrap_or(u16::MAX));
             domains.push(domain(check, &groups, &mut used, name, body));
             let start = services.len();
-            services.extend(
-                list.iter()
-                    .filter_map(|(at, text)| services::read(check, id, at, text)),
-            );
+            services
+                .extend(list.iter().filter_map(|(at, text)| services::read(check, id, at, text)));
             remarks::domain(check, name, body, list.len());
             unique(check, &services[start..]);
         }
         let egress = text.egress.as_ref().map_or_else(Lists::default, |egress| {
-            lists(
-                check,
-                &groups,
-                &mut used,
-                egress.allow.as_ref(),
-                egress.deny.as_ref(),
-            )
+            lists(check, &groups, &mut used, egress.allow.as_ref(), egress.deny.as_ref())
         });
         services::conflicts(check, &domains, &services);
         remarks::failsafe(check, &failsafe, &groups.list, &domains);
@@ -196,9 +189,7 @@ fn geo(text: Option<&GeoText>) -> GeoChoice {
     GeoChoice {
         country: text.and_then(|geo| geo.country.clone()),
         asn: text.and_then(|geo| geo.asn.clone()),
-        max_age_days: text
-            .and_then(|geo| geo.max_age_days)
-            .unwrap_or(MAX_AGE_DAYS),
+        max_age_days: text.and_then(|geo| geo.max_age_days).unwrap_or(MAX_AGE_DAYS),
     }
 }
 
@@ -247,26 +238,13 @@ fn domain(
 ) -> Domain {
     if let Some(fault) = names::fault(name.get_ref()) {
         let message = format!("the domain's name `{}` {fault}", name.get_ref());
-        check.error(
-            name.span(),
-            message,
-            "use letters, digits, `-`, `_` and `.`",
-        );
+        check.error(name.span(), message, "use letters, digits, `-`, `_` and `.`");
     }
-    let exposure = choice(
-        check,
-        "exposure",
-        text.exposure.as_ref(),
-        &["internal", "external"],
-    );
+    let exposure = choice(check, "exposure", text.exposure.as_ref(), &["internal", "external"]);
     let mode = choice(check, "mode", text.mode.as_ref(), &["enforce", "shadow"]);
     Domain {
         name: name.get_ref().clone(),
-        exposure: if exposure == 1 {
-            Exposure::External
-        } else {
-            Exposure::Internal
-        },
+        exposure: if exposure == 1 { Exposure::External } else { Exposure::Internal },
         shadow: mode == 1,
         lists: lists(check, groups, used, text.allow.as_ref(), text.deny.as_ref()),
     }
@@ -276,14 +254,11 @@ fn domain(
 fn choice(check: &mut Check, key: &str, text: Option<&Spanned<String>>, known: &[&str]) -> usize {
     let Some(text) = text else { return 0 };
     let word = text.get_ref();
-    known
-        .iter()
-        .position(|known| known == word)
-        .unwrap_or_else(|| {
-            let help = format!("{key} is {}: {}", known.join(" or "), suggest(word, known));
-            check.error(text.span(), format!("unknown {key} `{word}`"), help);
-            0
-        })
+    known.iter().position(|known| known == word).unwrap_or_else(|| {
+        let help = format!("{key} is {}: {}", known.join(" or "), suggest(word, known));
+        check.error(text.span(), format!("unknown {key} `{word}`"), help);
+        0
+    })
 }
 
 fn lists(
@@ -294,16 +269,9 @@ fn lists(
     deny: Option<&Strings>,
 ) -> Lists {
     let mut list = |names| -> Vec<GroupId> {
-        groups
-            .resolve(check, names)
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect()
+        groups.resolve(check, names).into_iter().map(|(id, _)| id).collect()
     };
-    let lists = Lists {
-        allow: list(allow),
-        deny: list(deny),
-    };
+    let lists = Lists { allow: list(allow), deny: list(deny) };
     used.extend(lists.allow.iter().chain(&lists.deny));
     lists
 }

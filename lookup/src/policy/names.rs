@@ -15,7 +15,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 const LIKE: f64 = 0.75;
 
 /// Help for a name that is not among `known`: the nearest one, or all.
-pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
+pub fn suggest(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.len() > 12 => format!("there are {} to choose from", known.len()),

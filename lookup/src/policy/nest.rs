@@ -22,10 +22,7 @@ pub(crate) fn chains<T: Copy>(
         while let Some((_, value)) = next.next_if(|(other, _)| *other == network) {
             chain.push(value);
         }
-        while open
-            .last()
-            .is_some_and(|&around| !chains[around].0.contains(&network))
-        {
+        while open.last().is_some_and(|&around| !chains[around].0.contains(&network)) {
             open.pop();
         }
         if let Some(&around) = open.last() {
@@ -43,23 +40,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_all_networks_around() {
-        let networks = [
-            "10.1.0.0/16",
-            "::/0",
-            "10.0.0.0/8",
-            "0.0.0.0/0",
-            "10.1.0.0/16",
-            "11.0.0.0/8",
-            "::/1",
-        ];
-        let entries = networks
-            .iter()
-            .enumerate()
-            .map(|(i, net)| (net.parse().unwrap(), i));
-        let found: Vec<(String, Vec<usize>)> = chains(entries)
-            .into_iter()
-            .map(|(net, chain)| (net.to_string(), chain))
-            .collect();
+        let networks =
+            ["10.1.0.0/16", "::/0", "10.0.0.0/8", "0.0.0.0/0", "10.1.0.0/16", "11.0.0.0/8", "::/1"];
+        let entries = networks.iter().enumerate().map(|(i, net)| (net.parse().unwrap(), i));
+        let found: Vec<(String, Vec<usize>)> =
+            chains(entries).into_iter().map(|(net, chain)| (net.to_string(), chain)).collect();
         let expected = [
             ("0.0.0.0/0", vec![3]),
             ("10.0.0.0/8", vec![2, 3]),
@@ -68,10 +53,8 @@ mod tests {
             ("::/0", vec![1]),
             ("::/1", vec![6, 1]),
         ];
-        let expected: Vec<_> = expected
-            .into_iter()
-            .map(|(net, chain)| (net.to_owned(), chain))
-            .collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(net, chain)| (net.to_owned(), chain)).collect();
         assert_eq!(found, expected);
     }
 }

@@ -17,10 +17,7 @@ pub(crate) fn read(check: &mut Check, folder: &Path, name: &Spanned<String>) -> 
     let path = folder.join(name.get_ref());
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let source = Arc::new(Source {
-                name: path.display().to_string(),
-                text,
-            });
+            let source = Arc::new(Source { name: path.display().to_string(), text });
             let (networks, problems) = parse(&source);
             problems.into_iter().for_each(|problem| check.push(problem));
             if networks.is_empty() {
@@ -62,10 +59,7 @@ fn parse(source: &Arc<Source>) -> (Vec<IpNet>, Vec<Problem>) {
     }
     if more > 0 {
         let message = format!("{more} more lines of `{}` are no networks", source.name);
-        problems.push(Problem::nowhere(
-            message,
-            "is it a list of networks, one a line?",
-        ));
+        problems.push(Problem::nowhere(message, "is it a list of networks, one a line?"));
     }
     networks.sort_unstable();
     networks.dedup();

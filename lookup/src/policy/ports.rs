@@ -63,10 +63,7 @@ impl Ports {
     #[must_use]
     pub fn common(&self, other: &Self) -> Option<(u16, u16)> {
         self.0.iter().find_map(|&(first, last)| {
-            let meets = other
-                .0
-                .iter()
-                .find(|&&(start, end)| start <= last && first <= end)?;
+            let meets = other.0.iter().find(|&&(start, end)| start <= last && first <= end)?;
             Some((first.max(meets.0), last.min(meets.1)))
         })
     }
@@ -128,11 +125,7 @@ pub(crate) fn ports(
     if let Some(any) = any {
         if list.get_ref().len() > 1 {
             let help = "leave `any` alone in the list, or take it out";
-            check.error(
-                any.span(),
-                "`any` holds all the other ports of this list",
-                help,
-            );
+            check.error(any.span(), "`any` holds all the other ports of this list", help);
             return None;
         }
         return Some(Ports::any());

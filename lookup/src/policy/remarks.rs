@@ -20,30 +20,19 @@ pub(crate) fn domain(
     let (at, shown) = (name.span(), name.get_ref());
     if services == 0 {
         let help = format!("add `[[domain.{shown}.service]]`");
-        check.warn(
-            at.clone(),
-            format!("the domain `{shown}` has no services"),
-            help,
-        );
+        check.warn(at.clone(), format!("the domain `{shown}` has no services"), help);
     }
     let allow = text.allow.as_deref().unwrap_or_default();
     if allow.is_empty() {
         let help = "name groups in `allow`; until then all but failsafe is dropped";
         check.warn(at, format!("the domain `{shown}` allows nobody"), help);
     }
-    let internal = text
-        .exposure
-        .as_ref()
-        .is_none_or(|exposure| exposure.get_ref() == "internal");
+    let internal = text.exposure.as_ref().is_none_or(|exposure| exposure.get_ref() == "internal");
     if let Some(anyone) = allow.iter().find(|group| group.get_ref() == "anyone")
         && internal
     {
         let message = format!("the internal domain `{shown}` allows `anyone`");
-        check.warn(
-            anyone.span(),
-            message,
-            "name a group, or say `exposure = \"external\"`",
-        );
+        check.warn(anyone.span(), message, "name a group, or say `exposure = \"external\"`");
     }
 }
 
@@ -67,15 +56,9 @@ pub(crate) fn failsafe(
             .find(|(_, group)| holds(&groups[usize::from(group.0)], net));
         if let Some((domain, group)) = denied {
             let group = &groups[usize::from(group.0)].name;
-            let message = format!(
-                "{net} is failsafe, although `{}` denies the group `{group}`",
-                domain.name
-            );
-            check.warn(
-                at,
-                message,
-                "failsafe wins: take it out if the deny is meant",
-            );
+            let message =
+                format!("{net} is failsafe, although `{}` denies the group `{group}`", domain.name);
+            check.warn(at, message, "failsafe wins: take it out if the deny is meant");
         }
     }
 }
@@ -83,11 +66,9 @@ pub(crate) fn failsafe(
 fn holds(group: &Group, network: &IpNet) -> bool {
     match &group.body {
         Body::Anyone => group.except.is_empty(),
-        Body::Axes {
-            networks: Some(networks),
-            countries: None,
-            asns: None,
-        } => group.except.is_empty() && networks.iter().any(|net| net.contains(network)),
+        Body::Axes { networks: Some(networks), countries: None, asns: None } => {
+            group.except.is_empty() && networks.iter().any(|net| net.contains(network))
+        }
         _ => false,
     }
 }
@@ -102,25 +83,12 @@ pub(crate) fn unused(check: &mut Check, groups: &[Group], used: &HashSet<GroupId
             Body::AnyOf(parts) => parts.as_slice(),
             _ => &[],
         };
-        open.extend(
-            parts
-                .iter()
-                .chain(&group.except)
-                .filter(|&&part| reached.insert(part)),
-        );
+        open.extend(parts.iter().chain(&group.except).filter(|&&part| reached.insert(part)));
     }
-    for (group, id) in groups
-        .iter()
-        .zip(0..)
-        .filter(|(group, _)| !group.span.is_empty())
-    {
+    for (group, id) in groups.iter().zip(0..).filter(|(group, _)| !group.span.is_empty()) {
         if !reached.contains(&GroupId(id)) {
             let message = format!("the group `{}` is used nowhere", group.name);
-            check.warn(
-                group.span.clone(),
-                message,
-                "name it in a domain, or take it out",
-            );
+            check.warn(group.span.clone(), message, "name it in a domain, or take it out");
         }
     }
 }

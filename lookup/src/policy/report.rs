@@ -38,9 +38,7 @@ impl SourceCode for Source {
         context_lines_before: usize,
         context_lines_after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, MietteError> {
-        let inner = self
-            .text
-            .read_span(span, context_lines_before, context_lines_after)?;
+        let inner = self.text.read_span(span, context_lines_before, context_lines_after)?;
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             inner.data(),
@@ -166,10 +164,7 @@ impl Problem {
 
     /// Where the problem stands, so that a list of them can be put in reading order.
     pub(crate) fn order(&self) -> (bool, usize) {
-        (
-            self.source.is_none(),
-            self.labels.first().map_or(0, |(span, _)| span.start),
-        )
+        (self.source.is_none(), self.labels.first().map_or(0, |(span, _)| span.start))
     }
 }
 
@@ -194,18 +189,18 @@ impl Diagnostic for Problem {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source
-            .as_deref()
-            .map(|source| source as &dyn SourceCode)
+        self.source.as_deref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         if self.labels.is_empty() {
             return None;
         }
-        Some(Box::new(self.labels.iter().map(|(span, text)| {
-            LabeledSpan::new(Some(text.clone()), span.start, span.len())
-        })))
+        Some(Box::new(
+            self.labels
+                .iter()
+                .map(|(span, text)| LabeledSpan::new(Some(text.clone()), span.start, span.len())),
+        ))
     }
 }
 
@@ -232,20 +227,13 @@ impl From<Vec<Problem>> for LoadError {
 
 impl From<Problem> for LoadError {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self
-            .problems
-            .iter()
-            .filter(|one| one.is_error())
-            .enumerate()
-        {
+        for (index, problem) in self.problems.iter().filter(|one| one.is_error()).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
@@ -265,10 +253,6 @@ impl std::error::Error for LoadError {}
 
 impl Diagnostic for LoadError {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.problems
-                .iter()
-                .map(|problem| problem as &dyn Diagnostic),
-        ))
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }

@@ -43,21 +43,13 @@ pub(crate) fn read(
     let name = match &text.name {
         Some(name) => name.clone(),
         None => {
-            check.error(
-                at.clone(),
-                "this service has no name",
-                "add `name = \"postgres\"`",
-            );
+            check.error(at.clone(), "this service has no name", "add `name = \"postgres\"`");
             Spanned::new(at.clone(), String::new())
         }
     };
     if let (Some(_), Some(fault)) = (&text.name, fault(name.get_ref())) {
         let message = format!("the service's name `{}` {fault}", name.get_ref());
-        check.error(
-            name.span(),
-            message,
-            "use letters, digits, `-`, `_` and `.`",
-        );
+        check.error(name.span(), message, "use letters, digits, `-`, `_` and `.`");
     }
     let networks = match text.networks.as_deref() {
         Some([]) | None => {
@@ -91,19 +83,13 @@ pub(crate) fn read(
 /// Reports services that claim one address, protocol and port, and carve-outs that carve nothing.
 pub(crate) fn conflicts(check: &mut Check, domains: &[Domain], services: &[Service]) {
     let entries = services.iter().enumerate().flat_map(|(index, service)| {
-        service
-            .networks
-            .iter()
-            .map(move |network| (*network.get_ref(), (index, network)))
+        service.networks.iter().map(move |network| (*network.get_ref(), (index, network)))
     });
     let mut reported = HashSet::new();
     let mut carved = HashSet::new();
     // Each network against those around it: its own, the first `own` of the chain, come first.
     for (network, chain) in chains(entries) {
-        let own = chain
-            .iter()
-            .take_while(|(_, at)| *at.get_ref() == network)
-            .count();
+        let own = chain.iter().take_while(|(_, at)| *at.get_ref() == network).count();
         for (place, &(narrow, narrow_at)) in chain[..own].iter().enumerate() {
             for &(wide, wide_at) in &chain[place + 1..] {
                 let equal = *wide_at.get_ref() == network;
@@ -143,11 +129,7 @@ type At<'a> = (&'a Service, &'a Spanned<IpNet>);
 
 fn report(check: &mut Check, domains: &[Domain], [inner, outer]: [At<'_>; 2], equal: bool) {
     let full = |service: &Service| {
-        format!(
-            "{}/{}",
-            domains[usize::from(service.domain.0)].name,
-            service.name
-        )
+        format!("{}/{}", domains[usize::from(service.domain.0)].name, service.name)
     };
     let (narrow, wide) = (full(inner.0), full(outer.0));
     let network = inner.1.get_ref();

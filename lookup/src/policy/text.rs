@@ -7,33 +7,35 @@
 
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::check::Check;
 use super::names::nearest;
+use super::report::Source;
 
 /// A list of strings with the place of each.
 pub(crate) type Strings = Vec<Spanned<String>>;
 
 /// A value of the tree with its place.
-type Node<'i> = Spanned<DeValue<'i>>;
+pub type Node<'i> = Spanned<DeValue<'i>>;
 
 /// A section that serde fills. `KEYS` are its fields; serde refuses any other.
-trait Section: DeserializeOwned {
+pub trait Section: DeserializeOwned {
+    /// The names of its fields.
     const KEYS: &'static [&'static str];
 }
 
+#[macro_export]
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Deserialize)]
+        #[derive(Debug, Default, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(crate) struct $name { $(pub(crate) $field: Option<$type>,)* }
 
-        impl Section for $name {
+        impl $crate::document::Section for $name {
             const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
         }
     };
@@ -106,39 +108,46 @@ const KEYS: &[&str] = &["failsafe", "geo", "override", "group", "domain", "egres
 /// Reads the text; whatever does not fit is reported to `check` and left out.
 pub(crate) fn read(check: &mut Check) -> PolicyText {
     let source = check.source();
-    let (root, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let help = syntax_help(error.message());
-        check.error(span, format!("not valid TOML: {}", error.message()), help);
-    }
     let mut text = PolicyText::default();
-    if !errors.is_empty() {
-        return text;
-    }
-    for (key, value) in in_order(root.into_inner()) {
+    for (key, value) in entries(check, &source) {
         match key.get_ref().as_str() {
-            "failsafe" => text.failsafe = list(check, value),
+            "failsafe" => text.failsafe = self::value(check, value).unwrap_or_default(),
             "geo" => text.geo = section(check, "geo", value),
             "egress" => text.egress = section(check, "egress", value),
             "override" => text.overrides = sections(check, "override", value),
             "group" => {
                 for (name, value) in named(check, "group", value) {
                     let path = format!("group.{}", name.get_ref());
-                    text.groups
-                        .extend(section(check, &path, value).map(|body| (name, body)));
+                    text.groups.extend(section(check, &path, value).map(|body| (name, body)));
                 }
             }
             "domain" => {
                 for (name, value) in named(check, "domain", value) {
-                    text.domains
-                        .extend(domain(check, &name, value).map(|body| (name, body)));
+                    text.domains.extend(domain(check, &name, value).map(|body| (name, body)));
                 }
             }
             _ => unknown_key(check, &key, "policy", KEYS),
         }
     }
     text
+}
+
+/// The entries of a whole file, in its order; none when it is not TOML, which is reported.
+pub fn entries<'i>(check: &mut Check, source: &'i Source) -> Vec<(Spanned<String>, Node<'i>)> {
+    let (root, errors) = DeTable::parse_recoverable(&source.text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let help = syntax_help(error.message());
+        check.error(span, format!("not valid TOML: {}", error.message()), help);
+    }
+    if errors.is_empty() { in_order(root.into_inner()) } else { Vec::new() }
+}
+
+/// One value at the top of a file; of the wrong type, it is reported and left out.
+pub fn value<T: DeserializeOwned>(check: &mut Check, value: Node<'_>) -> Option<T> {
+    let span = value.span();
+    let value = T::deserialize(ValueDeserializer::from(value));
+    value.map_err(|error| wrong_type(check, error.span().unwrap_or(span), error.message())).ok()
 }
 
 fn domain(
@@ -151,9 +160,8 @@ fn domain(
     let mut table = table(check, &path, value)?;
     let services = table.remove("service");
     let body = section(check, &path, Spanned::new(span, DeValue::Table(table)))?;
-    let services = services.map_or_else(Vec::new, |list| {
-        sections(check, &format!("{path}.service"), list)
-    });
+    let services =
+        services.map_or_else(Vec::new, |list| sections(check, &format!("{path}.service"), list));
     Some((body, services))
 }
 
@@ -182,7 +190,7 @@ fn sections<T: Section>(check: &mut Check, path: &str, value: Node<'_>) -> Vec<(
 }
 
 /// One section: reports unknown keys and values of the wrong type, returns what fits.
-fn section<T: Section>(check: &mut Check, path: &str, value: Node<'_>) -> Option<T> {
+pub fn section<T: Section>(check: &mut Check, path: &str, value: Node<'_>) -> Option<T> {
     let span = value.span();
     let mut entries = in_order(table(check, path, value)?);
     entries.retain(|(key, _)| {
@@ -215,17 +223,6 @@ fn section<T: Section>(check: &mut Check, path: &str, value: Node<'_>) -> Option
     }
 }
 
-fn list(check: &mut Check, value: Node<'_>) -> Strings {
-    let span = value.span();
-    match Strings::deserialize(ValueDeserializer::from(value)) {
-        Ok(list) => list,
-        Err(error) => {
-            wrong_type(check, error.span().unwrap_or(span), error.message());
-            Vec::new()
-        }
-    }
-}
-
 fn table<'i>(check: &mut Check, path: &str, value: Node<'i>) -> Option<DeTable<'i>> {
     let span = value.span();
     let DeValue::Table(table) = value.into_inner() else {
@@ -243,18 +240,13 @@ fn table<'i>(check: &mut Check, path: &str, value: Node<'i>) -> Option<DeTable<'
 fn in_order<'i>(table: DeTable<'i>) -> Vec<(Spanned<String>, Node<'i>)> {
     let mut entries: Vec<_> = table
         .into_iter()
-        .map(|(key, value)| {
-            (
-                Spanned::new(key.span(), key.into_inner().into_owned()),
-                value,
-            )
-        })
+        .map(|(key, value)| (Spanned::new(key.span(), key.into_inner().into_owned()), value))
         .collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
 }
 
-fn unknown_key(check: &mut Check, key: &Spanned<String>, path: &str, known: &[&str]) {
+pub fn unknown_key(check: &mut Check, key: &Spanned<String>, path: &str, known: &[&str]) {
     let name = key.get_ref();
     let mut known = known.to_vec();
     if path.starts_with("domain.") && !path.ends_with(".service") {
@@ -264,11 +256,7 @@ fn unknown_key(check: &mut Check, key: &Spanned<String>, path: &str, known: &[&s
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the keys here are {}", known.join(", ")),
     };
-    let place = if path == "policy" {
-        "a policy".to_owned()
-    } else {
-        format!("`{path}`")
-    };
+    let place = if path == "policy" { "a policy".to_owned() } else { format!("`{path}`") };
     check.error(key.span(), format!("unknown key `{name}` in {place}"), help);
 }
 
@@ -280,10 +268,7 @@ fn wrong_type(check: &mut Check, span: Range<usize>, message: &str) {
     } else if message.ends_with("expected a string") {
         format!("put it in quotes: \"{value}\"")
     } else if message.ends_with("expected u32") {
-        format!(
-            "write a whole number from 0 to {}, without quotes",
-            u32::MAX
-        )
+        format!("write a whole number from 0 to {}, without quotes", u32::MAX)
     } else if message.ends_with("a boolean") {
         "write true or false, without quotes".to_owned()
     } else {
