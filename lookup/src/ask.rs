@@ -35,18 +35,12 @@ pub struct AskError {
 
 impl From<Fault> for AskError {
     fn from(fault: Fault) -> Self {
-        Self {
-            message: fault.message,
-            help: fault.help,
-        }
+        Self { message: fault.message, help: fault.help }
     }
 }
 
 fn wrong(message: impl Into<String>, help: &str) -> AskError {
-    AskError {
-        message: message.into(),
-        help: help.to_owned(),
-    }
+    AskError { message: message.into(), help: help.to_owned() }
 }
 
 impl Ask {
@@ -57,24 +51,15 @@ impl Ask {
     /// What is wrong with either, and what to write instead.
     pub fn parse(from: &str, to: &str, side: Side) -> Result<Self, AskError> {
         let help = "write ADDR:PORT/PROTO, such as 10.2.0.10:5432/tcp or [2001:db8::1]:443/tcp";
-        let (end, proto) = to
-            .rsplit_once('/')
-            .ok_or_else(|| wrong(format!("`{to}` names no protocol"), help))?;
+        let (end, proto) =
+            to.rsplit_once('/').ok_or_else(|| wrong(format!("`{to}` names no protocol"), help))?;
         let proto = protocol(proto)?;
         let (to, to_port) = endpoint(end)?;
         if to_port.is_none() && has_ports(proto) {
             return Err(wrong(format!("`{end}` names no port"), help));
         }
         let (from, from_port) = endpoint(from)?;
-        Self {
-            from,
-            from_port,
-            to,
-            to_port: to_port.unwrap_or(0),
-            proto,
-            side,
-        }
-        .same_family()
+        Self { from, from_port, to, to_port: to_port.unwrap_or(0), proto, side }.same_family()
     }
 
     /// A line `SRC DST PROTO DPORT [inside]` of a batch; `SRC` may carry a port.
@@ -106,15 +91,7 @@ impl Ask {
         };
         let (from, from_port) = endpoint(from)?;
         let to = address(to)?;
-        Self {
-            from,
-            from_port,
-            to,
-            to_port,
-            proto,
-            side,
-        }
-        .same_family()
+        Self { from, from_port, to, to_port, proto, side }.same_family()
     }
 
     fn same_family(self) -> Result<Self, AskError> {
@@ -122,10 +99,7 @@ impl Ask {
             return Ok(self);
         }
         let message = format!("{} and {} are of two families", self.from, self.to);
-        Err(wrong(
-            message,
-            "a packet has two IPv4 or two IPv6 addresses",
-        ))
+        Err(wrong(message, "a packet has two IPv4 or two IPv6 addresses"))
     }
 }
 
@@ -140,14 +114,12 @@ fn protocol(text: &str) -> Result<Proto, AskError> {
         "icmpv6" | "icmp6" | "ipv6-icmp" => Some(Proto::ICMP),
         name => proto_named(name),
     };
-    named
-        .or_else(|| lower.parse().ok().map(|number| Proto(number).folded()))
-        .ok_or_else(|| {
-            wrong(
-                format!("`{text}` is no protocol"),
-                "write tcp, udp, sctp, icmp, or an IP protocol number",
-            )
-        })
+    named.or_else(|| lower.parse().ok().map(|number| Proto(number).folded())).ok_or_else(|| {
+        wrong(
+            format!("`{text}` is no protocol"),
+            "write tcp, udp, sctp, icmp, or an IP protocol number",
+        )
+    })
 }
 
 /// A port of a packet. Unlike a policy's, it may be 0: such packets exist.
@@ -156,15 +128,9 @@ fn number(text: &str) -> Result<u16, AskError> {
 }
 
 fn address(text: &str) -> Result<IpAddr, AskError> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| {
-        wrong(
-            format!("`{text}` is no address"),
-            "write an IPv4 or IPv6 address, without a name",
-        )
+        wrong(format!("`{text}` is no address"), "write an IPv4 or IPv6 address, without a name")
     })
 }
 
@@ -176,10 +142,7 @@ fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), AskError> {
             Some(port) => Some(number(port)?),
             None if rest.is_empty() => None,
             None => {
-                return Err(wrong(
-                    format!("`{text}` is no address and port"),
-                    "write [ADDR]:PORT",
-                ));
+                return Err(wrong(format!("`{text}` is no address and port"), "write [ADDR]:PORT"));
             }
         };
         return Ok((address(inner)?, port));

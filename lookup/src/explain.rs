@@ -93,9 +93,7 @@ impl Ruleset {
         Explanation {
             verdict,
             domain: judgement.domain.map(|id| legend.domain_name(id).to_owned()),
-            service: judgement
-                .service
-                .map(|id| legend.service_name(id).to_owned()),
+            service: judgement.service.map(|id| legend.service_name(id).to_owned()),
             rule: judgement.rule.map(|id| legend.rule_text(id).to_owned()),
             reason,
             revision: self.revision().0,

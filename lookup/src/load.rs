@@ -16,10 +16,7 @@ impl Ruleset {
         let (policy, mut warnings) = read(path)?;
         let geo = geo(path, &policy)?;
         let ruleset = Self::compile(&policy, &geo, revision).map_err(|error| {
-            LoadError::from(Problem::nowhere(
-                error.to_string(),
-                "make the policy smaller",
-            ))
+            LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
         })?;
         warnings.extend(unreached(&policy, &ruleset));
         warnings.extend(embedded(&policy, &geo));
@@ -40,10 +37,7 @@ fn geo(path: &Path, policy: &Policy) -> Result<Geo, LoadError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let choice = &policy.geo;
     let files = GeoFiles {
-        country: choice
-            .country
-            .as_ref()
-            .map(|name| folder.join(name.get_ref())),
+        country: choice.country.as_ref().map(|name| folder.join(name.get_ref())),
         asn: choice.asn.as_ref().map(|name| folder.join(name.get_ref())),
     };
     Geo::load(&files, &policy.overrides).map_err(|error: GeoError| {
@@ -52,9 +46,7 @@ fn geo(path: &Path, policy: &Policy) -> Result<Geo, LoadError> {
         let named = [(&choice.country, &files.country), (&choice.asn, &files.asn)];
         let line = named.into_iter().find_map(|(name, file)| {
             let shown = file.as_ref()?.display().to_string();
-            text.contains(&shown)
-                .then(|| name.as_ref().map(toml::Spanned::span))
-                .flatten()
+            text.contains(&shown).then(|| name.as_ref().map(toml::Spanned::span)).flatten()
         });
         let (message, help) = text.split_once("; ").unwrap_or((&text, "use another file"));
         LoadError::from(match line {
@@ -71,10 +63,7 @@ fn unreached(policy: &Policy, ruleset: &Ruleset) -> Vec<Problem> {
         let help = "more specific services take all of it: take it out, or change their networks";
         Problem::error(policy.source(), service.span.clone(), message, help).warning()
     };
-    services
-        .iter()
-        .map(|id| remark(&policy.services[usize::from(id.0)]))
-        .collect()
+    services.iter().map(|id| remark(&policy.services[usize::from(id.0)])).collect()
 }
 
 fn embedded(policy: &Policy, geo: &Geo) -> Option<Problem> {

@@ -102,18 +102,10 @@ impl Origins {
         overrides: &[Override],
     ) -> Self {
         let moved = overlay(overrides, |item| {
-            Some(Place {
-                country: item.country?,
-                from: CountryFrom::Override,
-            })
+            Some(Place { country: item.country?, from: CountryFrom::Override })
         });
         let renumbered = overlay(overrides, |item| NonZeroU32::new(item.asn?.0).map(Operator));
-        Self {
-            places,
-            operators,
-            moved,
-            renumbered,
-        }
+        Self { places, operators, moved, renumbered }
     }
 
     /// The origin of an address, by binary search.
@@ -143,11 +135,7 @@ impl Origins {
         let places = over(&self.places.values_v6(), &self.moved.v6);
         let operators = over(&self.operators.values_v6(), &self.renumbered.v6);
         let v6 = pairs.join(&places, &operators);
-        OriginKeys {
-            keys: pairs.keys,
-            v4,
-            v6,
-        }
+        OriginKeys { keys: pairs.keys, v4, v6 }
     }
 
     /// The memory behind it.
@@ -204,10 +192,7 @@ impl Pairs {
         places.zip(operators, |place, &operator| {
             let country = place.map(|place| place.country);
             *self.ids.entry((country, operator)).or_insert_with(|| {
-                self.keys.push(OriginKey {
-                    country,
-                    asn: operator.map(|it| Asn(it.0.get())),
-                });
+                self.keys.push(OriginKey { country, asn: operator.map(|it| Asn(it.0.get())) });
                 OriginId(self.keys.len() as u32 - 1)
             })
         })

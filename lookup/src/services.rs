@@ -57,16 +57,10 @@ impl ServiceMap {
         let roots = places
             .into_iter()
             .flat_map(|chain| {
-                (0..SLOTS)
-                    .map(|slot| pages.root(chain, services, slot))
-                    .collect::<Vec<_>>()
+                (0..SLOTS).map(|slot| pages.root(chain, services, slot)).collect::<Vec<_>>()
             })
             .collect();
-        Self {
-            roots,
-            tops: pages.tops.list,
-            leaves: pages.leaves.list,
-        }
+        Self { roots, tops: pages.tops.list, leaves: pages.leaves.list }
     }
 
     /// The most specific service at a place that serves this protocol and port.
@@ -88,18 +82,10 @@ impl ServiceMap {
             .flat_map(|place| self.roots.iter().skip(place.0 as usize * SLOTS).take(SLOTS))
             .copied()
             .collect();
-        let tops = roots
-            .iter()
-            .filter_map(|&root| self.tops.get(root as usize));
+        let tops = roots.iter().filter_map(|&root| self.tops.get(root as usize));
         let pages: HashSet<u32> = tops.flatten().copied().collect();
-        let leaves = pages
-            .iter()
-            .filter_map(|&page| self.leaves.get(page as usize));
-        leaves
-            .flatten()
-            .filter_map(|entry| entry.checked_sub(1))
-            .map(ServiceId)
-            .collect()
+        let leaves = pages.iter().filter_map(|&page| self.leaves.get(page as usize));
+        leaves.flatten().filter_map(|entry| entry.checked_sub(1)).map(ServiceId).collect()
     }
 
     /// The memory behind it.
@@ -117,10 +103,7 @@ struct Shared<T> {
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self {
-            list: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { list: Vec::new(), index: HashMap::new() }
     }
 }
 
@@ -185,12 +168,7 @@ impl Pages {
 }
 
 fn paint(pages: &mut [Page], first: usize, last: usize, entry: u16) {
-    for (index, page) in pages
-        .iter_mut()
-        .enumerate()
-        .take((last >> 8) + 1)
-        .skip(first >> 8)
-    {
+    for (index, page) in pages.iter_mut().enumerate().take((last >> 8) + 1).skip(first >> 8) {
         let start = first.max(index << 8) & 255;
         let end = last.min((index << 8) | 255) & 255;
         if (start, end) == (0, 255) {

@@ -22,9 +22,7 @@ pub(super) fn read<T: Record>(bytes: &[u8]) -> Result<(Networks<T>, usize), (usi
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let at = |error| (index + 1, error);
-        let line = std::str::from_utf8(line)
-            .map_err(|_| at("not UTF-8 text".into()))?
-            .trim();
+        let line = std::str::from_utf8(line).map_err(|_| at("not UTF-8 text".into()))?.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -53,17 +51,14 @@ enum Span {
 fn parse<T: Record>(fields: &[&str]) -> Result<(Span, Option<T>), String> {
     let (span, rest) = match fields {
         [network, rest @ ..] if network.contains('/') => {
-            let network: IpNet = network
-                .parse()
-                .map_err(|_| format!("`{network}` is no network"))?;
+            let network: IpNet =
+                network.parse().map_err(|_| format!("`{network}` is no network"))?;
             (span(network.network(), network.broadcast())?, rest)
         }
         [start, end, rest @ ..] => (span(address(start)?, address(end)?)?, rest),
         _ => return Err("expected `start,end,value` or `network,value`".into()),
     };
-    let text = rest
-        .first()
-        .ok_or_else(|| format!("no {} after the network", T::WHAT))?;
+    let text = rest.first().ok_or_else(|| format!("no {} after the network", T::WHAT))?;
     let value = T::parse(text).ok_or_else(|| format!("`{text}` is no {}", T::WHAT))?;
     Ok((span, value))
 }
@@ -86,16 +81,12 @@ fn span(start: IpAddr, end: IpAddr) -> Result<Span, String> {
 
 /// A line of titles has no digit, colon or dot where a network would begin.
 fn titles(fields: &[&str]) -> bool {
-    fields
-        .first()
-        .is_some_and(|first| first.starts_with(|c: char| c.is_ascii_alphabetic()))
+    fields.first().is_some_and(|first| first.starts_with(|c: char| c.is_ascii_alphabetic()))
         && fields.first().is_some_and(|first| !first.contains(':'))
 }
 
 /// Fields between commas, without quotes and blanks around them. Only organisations, which nobody
 /// reads here, have commas within quotes, and they come last.
 fn fields(line: &str) -> Vec<&str> {
-    line.splitn(5, ',')
-        .map(|field| field.trim().trim_matches('"').trim())
-        .collect()
+    line.splitn(5, ',').map(|field| field.trim().trim_matches('"').trim()).collect()
 }

@@ -32,11 +32,7 @@ pub(super) fn read<T: Record>(bytes: &[u8]) -> Result<Database<T>, String> {
     let metadata = reader.metadata();
     let tree = Tree::new(bytes, metadata.node_count, metadata.record_size);
     let mut networks = Networks::none();
-    let mut records = Records {
-        reader: &reader,
-        known: HashMap::new(),
-        count: 0,
-    };
+    let mut records = Records { reader: &reader, known: HashMap::new(), count: 0 };
     if metadata.ip_version == 4 {
         networks.v4 = records.walk(&tree, 0, None, &mut Vec::new())?;
     } else {

@@ -103,11 +103,7 @@ impl Geo {
             None => (Networks::none(), None),
         };
         let origins = Arc::new(Origins::new(places, operators, overrides));
-        Ok(Self {
-            origins,
-            country,
-            asn,
-        })
+        Ok(Self { origins, country, asn })
     }
 
     /// Origins by address, for records and `explain`; shared by the rulesets made from this.
@@ -170,10 +166,8 @@ fn embedded() -> Result<(Networks<Place>, GeoInfo), GeoError> {
 
 fn read<T: Record>(path: &Path) -> Result<(Networks<T>, GeoInfo), GeoError> {
     let bytes = bytes(path)?;
-    let named = |extension: &str| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case(extension))
-    };
+    let named =
+        |extension: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
     let (networks, count, build_epoch_secs, kind) = if named("csv") {
         let (networks, count) = csv::read(&bytes).map_err(|(line, reason)| GeoError::Line {
             path: path.into(),
@@ -182,62 +176,31 @@ fn read<T: Record>(path: &Path) -> Result<(Networks<T>, GeoInfo), GeoError> {
         })?;
         (networks, count, None, "a CSV file".to_owned())
     } else {
-        let database = mmdb::read(&bytes).map_err(|reason| GeoError::Damaged {
-            path: path.into(),
-            reason,
-        })?;
+        let database =
+            mmdb::read(&bytes).map_err(|reason| GeoError::Damaged { path: path.into(), reason })?;
         let kind = format!("of the type {:?}", database.kind);
-        (
-            database.networks,
-            database.count,
-            Some(database.build_epoch_secs),
-            kind,
-        )
+        (database.networks, database.count, Some(database.build_epoch_secs), kind)
     };
     if count == 0 {
-        return Err(GeoError::Nothing {
-            path: path.into(),
-            what: T::WHAT,
-            kind,
-        });
+        return Err(GeoError::Nothing { path: path.into(), what: T::WHAT, kind });
     }
     let source = path.display().to_string();
-    Ok((
-        networks,
-        GeoInfo {
-            source,
-            embedded: false,
-            build_epoch_secs,
-            networks: count,
-        },
-    ))
+    Ok((networks, GeoInfo { source, embedded: false, build_epoch_secs, networks: count }))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, GeoError> {
-    let fail = |source| GeoError::Read {
-        path: path.into(),
-        source,
-    };
-    let unfit = |reason: &str| GeoError::Unfit {
-        path: path.into(),
-        reason: reason.into(),
-    };
+    let fail = |source| GeoError::Read { path: path.into(), source };
+    let unfit = |reason: &str| GeoError::Unfit { path: path.into(), reason: reason.into() };
     // Asked before opening: to open a pipe is to wait for its writer.
     if !std::fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(unfit(
-            "is not a file; give the path of an .mmdb or .csv file",
-        ));
+        return Err(unfit("is not a file; give the path of an .mmdb or .csv file"));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(fail)?;
+    file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
     match bytes.len() as u64 {
         0 => Err(unfit("is empty; download it again")),
         1..=FILE_BYTES => Ok(bytes),
-        _ => Err(unfit(
-            "is larger than 1 GiB; give a country or ASN database",
-        )),
+        _ => Err(unfit("is larger than 1 GiB; give a country or ASN database")),
     }
 }

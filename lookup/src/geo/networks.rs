@@ -26,10 +26,7 @@ pub(crate) struct Net<T> {
 }
 
 impl<T> Net<T> {
-    pub(crate) const NONE: Self = Self {
-        value: None,
-        bits: 0,
-    };
+    pub(crate) const NONE: Self = Self { value: None, bits: 0 };
 }
 
 /// All networks of one database, or of the overrides of one axis.
@@ -44,11 +41,7 @@ pub(crate) struct Networks<T> {
 impl<T: Copy + PartialEq> Networks<T> {
     /// No networks.
     pub(crate) fn none() -> Self {
-        Self {
-            v4: Ranges::new(Net::NONE),
-            v6: Ranges::new(Net::NONE),
-            aliases: Vec::new(),
-        }
+        Self { v4: Ranges::new(Net::NONE), v6: Ranges::new(Net::NONE), aliases: Vec::new() }
     }
 
     /// The longest of these networks gives an address its value.
@@ -56,11 +49,7 @@ impl<T: Copy + PartialEq> Networks<T> {
         v4: impl IntoIterator<Item = (Prefix<u32>, T)>,
         v6: impl IntoIterator<Item = (Prefix<u128>, T)>,
     ) -> Self {
-        Self {
-            v4: nets(v4),
-            v6: nets(v6),
-            aliases: Vec::new(),
-        }
+        Self { v4: nets(v4), v6: nets(v6), aliases: Vec::new() }
     }
 
     /// The value of an address and its network.
@@ -78,10 +67,7 @@ impl<T: Copy + PartialEq> Networks<T> {
                     || *self.v6.find(address),
                     |alias| {
                         let net = self.v4.find((address >> shift(*alias)) as u32);
-                        Net {
-                            value: net.value,
-                            bits: alias.bits() + net.bits,
-                        }
+                        Net { value: net.value, bits: alias.bits() + net.bits }
                     },
                 );
                 Some((net.value?, address.network(net.bits)))
@@ -97,10 +83,7 @@ impl<T: Copy + PartialEq> Networks<T> {
             whole.append(first, net.value);
             while let Some(alias) = aliases.next_if(|alias| alias.last() <= last) {
                 for (inner, _, net) in self.v4.iter() {
-                    whole.append(
-                        alias.first() | u128::from(inner) << shift(*alias),
-                        net.value,
-                    );
+                    whole.append(alias.first() | u128::from(inner) << shift(*alias), net.value);
                 }
                 if let Some(after) = alias.last().successor().filter(|&after| after <= last) {
                     whole.append(after, net.value);
@@ -124,14 +107,7 @@ fn shift(alias: Prefix<u128>) -> u32 {
 fn nets<A: Address, T: Copy + PartialEq>(
     prefixes: impl IntoIterator<Item = (Prefix<A>, T)>,
 ) -> Ranges<A, Net<T>> {
-    let net = |(prefix, value): (Prefix<A>, T)| {
-        (
-            prefix,
-            Net {
-                value: Some(value),
-                bits: prefix.bits(),
-            },
-        )
-    };
+    let net =
+        |(prefix, value): (Prefix<A>, T)| (prefix, Net { value: Some(value), bits: prefix.bits() });
     Ranges::build(Net::NONE, prefixes.into_iter().map(net))
 }

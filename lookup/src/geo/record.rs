@@ -64,10 +64,7 @@ impl Record for Place {
             return Some(None);
         }
         Country::new(text)?;
-        Some(known(text).map(|country| Self {
-            country,
-            from: CountryFrom::Country,
-        }))
+        Some(known(text).map(|country| Self { country, from: CountryFrom::Country }))
     }
 }
 
@@ -91,11 +88,7 @@ impl Record for Operator {
         let number = |field: &Option<Value>| {
             let value = field.as_ref()?;
             let text = || Self::parse(value.text.as_deref()?).flatten();
-            value
-                .number
-                .and_then(NonZeroU32::new)
-                .map(Self)
-                .or_else(text)
+            value.number.and_then(NonZeroU32::new).map(Self).or_else(text)
         };
         number(&fields.autonomous_system_number).or_else(|| number(&fields.asn))
     }
@@ -104,10 +97,7 @@ impl Record for Operator {
         if matches!(text, "" | "-") {
             return Some(None);
         }
-        let digits = text
-            .strip_prefix("AS")
-            .or(text.strip_prefix("as"))
-            .unwrap_or(text);
+        let digits = text.strip_prefix("AS").or(text.strip_prefix("as")).unwrap_or(text);
         let number = digits.parse::<u32>().ok()?;
         Some(NonZeroU32::new(number).map(Self))
     }
@@ -136,24 +126,15 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value {
-            text: Some(text.to_owned()),
-            number: None,
-        })
+        Ok(Value { text: Some(text.to_owned()), number: None })
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value {
-            text: None,
-            number: u32::try_from(number).ok(),
-        })
+        Ok(Value { text: None, number: u32::try_from(number).ok() })
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value {
-            text: None,
-            number: u32::try_from(number).ok(),
-        })
+        Ok(Value { text: None, number: u32::try_from(number).ok() })
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Value, E> {

@@ -40,11 +40,7 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(super) fn new(bytes: &'a [u8], nodes: u32, record_bits: u16) -> Self {
-        Self {
-            bytes,
-            nodes: nodes as usize,
-            record_bits,
-        }
+        Self { bytes, nodes: nodes as usize, record_bits }
     }
 
     /// The record that IPv4 addresses start from in an IPv6 tree: below 96 zero bits, or the leaf
@@ -81,12 +77,8 @@ impl<'a> Tree<'a> {
                 leaf(prefix, Leaf::Alias)?;
                 continue;
             }
-            budget = budget
-                .checked_sub(1)
-                .ok_or("its search tree visits nodes again and again")?;
-            let (low, high) = prefix
-                .halves()
-                .ok_or("its search tree is deeper than an address")?;
+            budget = budget.checked_sub(1).ok_or("its search tree visits nodes again and again")?;
+            let (low, high) = prefix.halves().ok_or("its search tree is deeper than an address")?;
             let [left, right] = self.children(record)?;
             paths.push((right, high));
             paths.push((left, low));
@@ -99,16 +91,12 @@ impl<'a> Tree<'a> {
             return Ok(Leaf::Empty);
         }
         let offset = (record - self.nodes).checked_sub(16);
-        offset
-            .map(Leaf::Data)
-            .ok_or_else(|| "its search tree points between its sections".into())
+        offset.map(Leaf::Data).ok_or_else(|| "its search tree points between its sections".into())
     }
 
     fn children(&self, node: usize) -> Result<[usize; 2], String> {
         let width = usize::from(self.record_bits / 4);
-        let bytes = node
-            .checked_mul(width)
-            .and_then(|at| self.bytes.get(at..at + width));
+        let bytes = node.checked_mul(width).and_then(|at| self.bytes.get(at..at + width));
         Ok(match bytes {
             Some(&[a, b, c, d, e, f]) => [number([0, a, b, c]), number([0, d, e, f])],
             Some(&[a, b, c, m, d, e, f]) => [number([m >> 4, a, b, c]), number([m & 15, d, e, f])],

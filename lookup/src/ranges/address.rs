@@ -91,10 +91,7 @@ impl<A: Address> Prefix<A> {
     #[must_use]
     pub fn new(address: A, len: u8) -> Self {
         let len = len.min(A::BITS);
-        Self {
-            first: address.first_of(len),
-            len,
-        }
+        Self { first: address.first_of(len), len }
     }
 
     /// The lowest address in it.
@@ -127,14 +124,8 @@ impl<A: Address> Prefix<A> {
         if self.len >= A::BITS {
             return None;
         }
-        let low = Self {
-            first: self.first,
-            len: self.len + 1,
-        };
-        let high = Self {
-            first: low.last().successor()?,
-            len: low.len,
-        };
+        let low = Self { first: self.first, len: self.len + 1 };
+        let high = Self { first: low.last().successor()?, len: low.len };
         Some((low, high))
     }
 

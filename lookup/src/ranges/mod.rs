@@ -29,10 +29,7 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
     /// The whole space with one value.
     #[must_use]
     pub fn new(value: V) -> Self {
-        Self {
-            starts: vec![A::MIN],
-            values: vec![value],
-        }
+        Self { starts: vec![A::MIN], values: vec![value] }
     }
 
     /// Gives everything from `start` on this value. Calls must come with ascending `start`; a second
@@ -82,10 +79,7 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
             }
             open.pop();
             if let Some(start) = last.successor() {
-                self.append(
-                    start,
-                    open.last().map_or(default, |(_, value)| value).clone(),
-                );
+                self.append(start, open.last().map_or(default, |(_, value)| value).clone());
             }
         }
     }
@@ -99,10 +93,8 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
         mut f: impl FnMut(&V, &W) -> X,
     ) -> Ranges<A, X> {
         let room = self.starts.len() + other.starts.len();
-        let mut joined = Ranges {
-            starts: Vec::with_capacity(room),
-            values: Vec::with_capacity(room),
-        };
+        let mut joined =
+            Ranges { starts: Vec::with_capacity(room), values: Vec::with_capacity(room) };
         let (mut i, mut j, mut start) = (0, 0, A::MIN);
         loop {
             joined.append(start, f(&self.values[i], &other.values[j]));
@@ -123,10 +115,7 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
     /// The same cover with `f` of each value; neighbours that become equal merge.
     #[must_use]
     pub fn map<X: PartialEq>(&self, mut f: impl FnMut(&V) -> X) -> Ranges<A, X> {
-        let mut mapped = Ranges {
-            starts: Vec::new(),
-            values: Vec::new(),
-        };
+        let mut mapped = Ranges { starts: Vec::new(), values: Vec::new() };
         for (&start, value) in self.starts.iter().zip(&self.values) {
             mapped.append(start, f(value));
         }
@@ -150,10 +139,7 @@ impl<A: Address, V> Ranges<A, V> {
 
     /// All ranges in order: first address, last address, value.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (A, A, &V)> {
-        self.values
-            .iter()
-            .enumerate()
-            .map(|(i, value)| (self.starts[i], self.last(i), value))
+        self.values.iter().enumerate().map(|(i, value)| (self.starts[i], self.last(i), value))
     }
 
     /// How many ranges there are; at least one.
@@ -174,9 +160,6 @@ impl<A: Address, V> Ranges<A, V> {
     }
 
     fn last(&self, index: usize) -> A {
-        self.starts
-            .get(index + 1)
-            .and_then(|start| start.predecessor())
-            .unwrap_or(A::MAX)
+        self.starts.get(index + 1).and_then(|start| start.predecessor()).unwrap_or(A::MAX)
     }
 }

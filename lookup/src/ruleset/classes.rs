@@ -54,11 +54,8 @@ impl Classes {
         let (v4, v6) = marks.read(policy);
         let evaluator = Evaluator::new(policy);
         let mut reduced = Interner::default();
-        let reduce: Vec<u32> = origins
-            .keys
-            .iter()
-            .map(|&key| reduced.intern(evaluator.reduce(key)))
-            .collect();
+        let reduce: Vec<u32> =
+            origins.keys.iter().map(|&key| reduced.intern(evaluator.reduce(key))).collect();
         let mut found = Found {
             evaluator: &evaluator,
             origins: &reduced.list,
@@ -88,10 +85,7 @@ struct Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self {
-            list: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { list: Vec::new(), index: HashMap::new() }
     }
 }
 
@@ -123,10 +117,7 @@ impl Marks {
         let lists = networks(policy).map(|(network, list)| (network, Item::List(list)));
         let services = policy.services.iter().zip(0..).flat_map(|(service, id)| {
             let item = Item::Service(ServiceId(id));
-            service
-                .networks
-                .iter()
-                .map(move |network| (*network.get_ref(), item))
+            service.networks.iter().map(move |network| (*network.get_ref(), item))
         });
         let nothing = self.intern(&[]);
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -175,9 +166,7 @@ impl Found<'_> {
         reduce: &[u32],
         marks: &Ranges<A, u32>,
     ) -> Ranges<A, ClassId> {
-        origins.zip(marks, |origin, &mark| {
-            self.class(reduce[origin.0 as usize], mark)
-        })
+        origins.zip(marks, |origin, &mark| self.class(reduce[origin.0 as usize], mark))
     }
 
     fn class(&mut self, origin: u32, mark: u32) -> ClassId {

@@ -37,19 +37,12 @@ impl Legend {
             exposure: domain.exposure,
             shadow: domain.shadow,
         });
-        let services = policy
-            .services
-            .iter()
-            .map(|service| (service.name.clone(), service.domain));
+        let services = policy.services.iter().map(|service| (service.name.clone(), service.domain));
         Self {
             domains: domains.collect(),
             services: services.collect(),
             rules,
-            groups: policy
-                .groups
-                .iter()
-                .map(|group| group.name.clone())
-                .collect(),
+            groups: policy.groups.iter().map(|group| group.name.clone()).collect(),
             origins,
         }
     }
@@ -81,25 +74,19 @@ impl Legend {
     /// The name of a domain.
     #[must_use]
     pub fn domain_name(&self, id: DomainId) -> &str {
-        self.domains
-            .get(usize::from(id.0))
-            .map_or(STRANGE, |domain| &domain.name)
+        self.domains.get(usize::from(id.0)).map_or(STRANGE, |domain| &domain.name)
     }
 
     /// The name of a service, unique in its domain.
     #[must_use]
     pub fn service_name(&self, id: ServiceId) -> &str {
-        self.services
-            .get(usize::from(id.0))
-            .map_or(STRANGE, |(name, _)| name)
+        self.services.get(usize::from(id.0)).map_or(STRANGE, |(name, _)| name)
     }
 
     /// A rule as records write it: `failsafe`, `deny:tor`, `allow:office`, `default`, `egress.…`.
     #[must_use]
     pub fn rule_text(&self, id: RuleId) -> &str {
-        self.rules
-            .get(usize::from(id.0))
-            .map_or(STRANGE, String::as_str)
+        self.rules.get(usize::from(id.0)).map_or(STRANGE, String::as_str)
     }
 
     /// Country, operator and database network of an address.

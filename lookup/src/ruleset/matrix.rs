@@ -46,27 +46,17 @@ impl Matrix {
         let mut cells = Vec::with_capacity(classes.len() * columns.len());
         for class in classes {
             let members = &members[class.members as usize];
-            cells.extend(columns.iter().map(|column| {
-                if class.failsafe {
-                    FAILSAFE
-                } else {
-                    column.decide(members)
-                }
-            }));
+            cells.extend(
+                columns.iter().map(
+                    |column| {
+                        if class.failsafe { FAILSAFE } else { column.decide(members) }
+                    },
+                ),
+            );
         }
-        let (verdicts, texts) = rules
-            .list
-            .into_iter()
-            .map(|rule| (rule.verdict, rule.text))
-            .unzip();
-        Ok((
-            Self {
-                cells,
-                width: columns.len(),
-                verdicts,
-            },
-            texts,
-        ))
+        let (verdicts, texts) =
+            rules.list.into_iter().map(|rule| (rule.verdict, rule.text)).unzip();
+        Ok((Self { cells, width: columns.len(), verdicts }, texts))
     }
 
     /// The rule of a class for a domain.
@@ -146,10 +136,8 @@ impl Rules {
         // The last id stays free: it stands for no rule.
         let count = self.list.len();
         let limit = usize::from(u16::MAX);
-        let id = u16::try_from(count)
-            .ok()
-            .filter(|&id| id < u16::MAX)
-            .ok_or(CompileError::Limit {
+        let id =
+            u16::try_from(count).ok().filter(|&id| id < u16::MAX).ok_or(CompileError::Limit {
                 what: "rules",
                 count: count + 1,
                 limit,

@@ -25,24 +25,14 @@ impl ListId {
 
 /// All networks of all lists.
 pub(super) fn networks(policy: &Policy) -> impl Iterator<Item = (IpNet, ListId)> {
-    let failsafe = policy
-        .failsafe
-        .iter()
-        .map(|&network| (network, ListId::FAILSAFE));
-    let private = PRIVATE
-        .iter()
-        .filter_map(|text| Some((text.parse().ok()?, ListId::PRIVATE)));
+    let failsafe = policy.failsafe.iter().map(|&network| (network, ListId::FAILSAFE));
+    let private = PRIVATE.iter().filter_map(|text| Some((text.parse().ok()?, ListId::PRIVATE)));
     let groups = policy.groups.iter().enumerate().flat_map(|(index, group)| {
         let networks = match &group.body {
-            Body::Axes {
-                networks: Some(networks),
-                ..
-            } => networks.as_slice(),
+            Body::Axes { networks: Some(networks), .. } => networks.as_slice(),
             _ => &[],
         };
-        networks
-            .iter()
-            .map(move |&network| (network, ListId::of(index)))
+        networks.iter().map(move |&network| (network, ListId::of(index)))
     });
     failsafe.chain(private).chain(groups)
 }
@@ -54,9 +44,7 @@ pub(super) struct Members(Box<[u64]>);
 impl Members {
     pub(super) fn holds(&self, group: GroupId) -> bool {
         let index = usize::from(group.0);
-        self.0
-            .get(index / 64)
-            .is_some_and(|word| word >> (index % 64) & 1 == 1)
+        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
     fn insert(&mut self, group: GroupId) {
@@ -74,10 +62,7 @@ impl Members {
 /// The axes of one group as sets.
 enum Axes {
     None,
-    Some {
-        countries: Option<HashSet<Country>>,
-        asns: Option<HashSet<Asn>>,
-    },
+    Some { countries: Option<HashSet<Country>>, asns: Option<HashSet<Asn>> },
 }
 
 /// The groups of a policy, ready to be asked.
@@ -93,21 +78,15 @@ impl<'a> Evaluator<'a> {
             .groups
             .iter()
             .map(|group| match &group.body {
-                Body::Axes {
-                    countries, asns, ..
-                } => Axes::Some {
-                    countries: countries
-                        .as_ref()
-                        .map(|list| list.iter().copied().collect()),
+                Body::Axes { countries, asns, .. } => Axes::Some {
+                    countries: countries.as_ref().map(|list| list.iter().copied().collect()),
                     asns: asns.as_ref().map(|list| list.iter().copied().collect()),
                 },
                 _ => Axes::None,
             })
             .collect();
         let named = |axes: &Axes| match axes {
-            Axes::Some {
-                asns: Some(asns), ..
-            } => asns.iter().copied().collect(),
+            Axes::Some { asns: Some(asns), .. } => asns.iter().copied().collect(),
             _ => Vec::new(),
         };
         let asns = axes.iter().flat_map(named).collect();
@@ -116,10 +95,7 @@ impl<'a> Evaluator<'a> {
 
     /// The part of an origin that the policy can tell apart: an ASN that no group names is none.
     pub(super) fn reduce(&self, key: OriginKey) -> OriginKey {
-        OriginKey {
-            country: key.country,
-            asn: key.asn.filter(|asn| self.asns.contains(asn)),
-        }
+        OriginKey { country: key.country, asn: key.asn.filter(|asn| self.asns.contains(asn)) }
     }
 
     /// The groups that hold an address of this origin in these lists.

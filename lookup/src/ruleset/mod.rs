@@ -97,11 +97,7 @@ impl Ruleset {
             table: ClassTable::compile(&found.v4, &found.v6)?,
             places: found.list.iter().map(|class| class.place).collect(),
             services: ServiceMap::compile(chains, &policy.services),
-            domains: policy
-                .services
-                .iter()
-                .map(|service| service.domain)
-                .collect(),
+            domains: policy.services.iter().map(|service| service.domain).collect(),
             shadow: policy.domains.iter().map(|domain| domain.shadow).collect(),
             matrix,
             classes: found.list,
@@ -159,30 +155,18 @@ impl Ruleset {
     #[must_use]
     #[inline]
     pub fn judge(&self, query: Query) -> Judgement {
-        let place = self
-            .places
-            .get(query.local.0 as usize)
-            .copied()
-            .unwrap_or(Place(0));
+        let place = self.places.get(query.local.0 as usize).copied().unwrap_or(Place(0));
         let Some(service) = self.services.find(place, query.proto, query.local_port) else {
             return match query.side {
                 Side::Inside => self.judge_reply(query.remote),
                 Side::Outside => self.judge_stranger(query.remote),
             };
         };
-        let domain = self
-            .domains
-            .get(usize::from(service.0))
-            .copied()
-            .unwrap_or(DomainId(0));
+        let domain = self.domains.get(usize::from(service.0)).copied().unwrap_or(DomainId(0));
         let (rule, verdict) = self.matrix.domain(query.remote, domain);
         Judgement {
             verdict,
-            shadow: self
-                .shadow
-                .get(usize::from(domain.0))
-                .copied()
-                .unwrap_or(false),
+            shadow: self.shadow.get(usize::from(domain.0)).copied().unwrap_or(false),
             egress: false,
             service: Some(service),
             domain: Some(domain),
@@ -210,11 +194,7 @@ impl Ruleset {
     fn judge_stranger(&self, remote: ClassId) -> Judgement {
         let failsafe = self.matrix.egress(remote).0 == FAILSAFE;
         Judgement {
-            verdict: if failsafe {
-                Verdict::Allow
-            } else {
-                Verdict::Drop(Reason::NoService)
-            },
+            verdict: if failsafe { Verdict::Allow } else { Verdict::Drop(Reason::NoService) },
             shadow: false,
             egress: false,
             service: None,
@@ -276,29 +256,12 @@ impl Ruleset {
 fn limits(policy: &Policy) -> Result<(), CompileError> {
     let limit = usize::from(u16::MAX) - 2;
     let counts = [
-        (
-            "services",
-            policy.services.len(),
-            "join services that differ in their networks alone",
-        ),
-        (
-            "domains",
-            policy.domains.len(),
-            "let services with the same sources share a domain",
-        ),
-        (
-            "groups",
-            policy.groups.len(),
-            "join groups that are always named together",
-        ),
+        ("services", policy.services.len(), "join services that differ in their networks alone"),
+        ("domains", policy.domains.len(), "let services with the same sources share a domain"),
+        ("groups", policy.groups.len(), "join groups that are always named together"),
     ];
     match counts.into_iter().find(|(_, count, _)| *count > limit) {
-        Some((what, count, way_out)) => Err(CompileError::Limit {
-            what,
-            count,
-            limit,
-            way_out,
-        }),
+        Some((what, count, way_out)) => Err(CompileError::Limit { what, count, limit, way_out }),
         None => Ok(()),
     }
 }

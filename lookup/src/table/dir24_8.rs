@@ -43,28 +43,18 @@ impl Dir24_8 {
     /// # Errors
     /// A class of 2^31 or more; classes are dense from 0, so no real policy comes near.
     pub fn compile(ranges: &Ranges<u32, ClassId>) -> Result<Self, TableError> {
-        let top = ranges
-            .iter()
-            .map(|(_, _, class)| class.0)
-            .max()
-            .unwrap_or(0);
+        let top = ranges.iter().map(|(_, _, class)| class.0).max().unwrap_or(0);
         if top <= u16::TOP
             && let Some(tables) = Tables::build(ranges)
         {
             return Ok(Self(Width::Narrow(tables)));
         }
-        let tables = if top <= u32::TOP {
-            Tables::build(ranges)
-        } else {
-            None
-        };
-        tables
-            .map(|tables| Self(Width::Wide(tables)))
-            .ok_or(TableError {
-                what: "address classes",
-                asked: top as usize + 1,
-                limit: u32::TOP as usize + 1,
-            })
+        let tables = if top <= u32::TOP { Tables::build(ranges) } else { None };
+        tables.map(|tables| Self(Width::Wide(tables))).ok_or(TableError {
+            what: "address classes",
+            asked: top as usize + 1,
+            limit: u32::TOP as usize + 1,
+        })
     }
 
     /// The class of an address.
@@ -176,10 +166,7 @@ impl<E: Entry> Tables<E> {
                 pieces.push((0, *class));
             }
         }
-        Some(Self {
-            tbl24,
-            tbl8: groups.tbl8,
-        })
+        Some(Self { tbl24, tbl8: groups.tbl8 })
     }
 
     #[inline]
@@ -212,16 +199,8 @@ impl<E: Entry> Tables<E> {
     /// Loads from `tbl8` also where the entry is a class, and takes no branch that chance decides.
     #[inline]
     fn resolve(&self, entry: E, address: u32) -> ClassId {
-        let far = self.tbl8[if entry.is_group() {
-            slot(entry, address)
-        } else {
-            0
-        }];
-        ClassId(if entry.is_group() {
-            far.value()
-        } else {
-            entry.value()
-        })
+        let far = self.tbl8[if entry.is_group() { slot(entry, address) } else { 0 }];
+        ClassId(if entry.is_group() { far.value() } else { entry.value() })
     }
 
     fn memory_bytes(&self) -> usize {
@@ -242,10 +221,7 @@ struct Groups<E> {
 
 impl<E: Entry> Default for Groups<E> {
     fn default() -> Self {
-        Self {
-            tbl8: vec![E::default(); 256],
-            known: HashMap::from([(Box::from([(0, 0)]), 0)]),
-        }
+        Self { tbl8: vec![E::default(); 256], known: HashMap::from([(Box::from([(0, 0)]), 0)]) }
     }
 }
 
@@ -261,9 +237,7 @@ impl<E: Entry> Groups<E> {
     }
 
     fn store(&mut self, pieces: &[(u8, u32)]) -> Option<u32> {
-        let group = u32::try_from(self.known.len())
-            .ok()
-            .filter(|&group| group <= E::TOP)?;
+        let group = u32::try_from(self.known.len()).ok().filter(|&group| group <= E::TOP)?;
         let start = self.tbl8.len();
         self.tbl8.resize(start + 256, E::default());
         for &(low, class) in pieces {

@@ -26,10 +26,7 @@ impl ClassTable {
         v4: &Ranges<u32, ClassId>,
         v6: &Ranges<u128, ClassId>,
     ) -> Result<Self, TableError> {
-        Ok(Self {
-            v4: Dir24_8::compile(v4)?,
-            v6: Six::compile(v6)?,
-        })
+        Ok(Self { v4: Dir24_8::compile(v4)?, v6: Six::compile(v6)? })
     }
 
     /// The class of one IPv4 address (host byte order).

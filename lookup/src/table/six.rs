@@ -102,15 +102,7 @@ impl Six {
         }
         limit("ranges of IPv6 addresses", count, Slot::PLACES)?;
         limit("address classes", top + 1, 1 << 30)?;
-        table.grow(
-            ROOT_BITS,
-            Span {
-                first: 0,
-                len: 0,
-                from: 0,
-                to: count,
-            },
-        );
+        table.grow(ROOT_BITS, Span { first: 0, len: 0, from: 0, to: count });
         limit("slots in the IPv6 table", table.slots.len(), Slot::PLACES)?;
         table.slots.shrink_to_fit();
         Ok(table)
@@ -129,12 +121,7 @@ impl Six {
             while to < span.to && self.start(to) <= last {
                 to += 1;
             }
-            let part = Span {
-                first,
-                len,
-                from,
-                to,
-            };
+            let part = Span { first, len, from, to };
             self.slots[node + index] = self.slot(part);
             // The last range goes on in the next slot, unless it ends just here.
             let ends = to < span.to && last.successor() == Some(self.start(to));
@@ -153,10 +140,7 @@ impl Six {
             let kind = if full { RUN_FULL } else { RUN_HIGH };
             return Slot::place(kind, count as u32, span.from);
         }
-        let bits = count
-            .ilog2()
-            .min(STRIDE_BITS)
-            .min(128 - u32::from(span.len));
+        let bits = count.ilog2().min(STRIDE_BITS).min(128 - u32::from(span.len));
         let place = self.grow(bits, span);
         Slot::place(NODE, bits, place.min(Slot::PLACES - 1))
     }
@@ -196,15 +180,11 @@ impl Six {
         let high = &self.high[start + 1..start + count];
         let key = (address >> 64) as u64;
         let after = if slot.kind() == RUN_HIGH {
-            high.iter()
-                .map(|&high| usize::from(high <= key))
-                .sum::<usize>()
+            high.iter().map(|&high| usize::from(high <= key)).sum::<usize>()
         } else {
             let low = &self.low[start + 1..start + count];
             let starts = high.iter().zip(low);
-            starts
-                .map(|(&high, &low)| usize::from((high, low) <= (key, address as u64)))
-                .sum()
+            starts.map(|(&high, &low)| usize::from((high, low) <= (key, address as u64))).sum()
         };
         self.classes[start + after]
     }
@@ -262,9 +242,5 @@ struct Span {
 }
 
 fn limit(what: &'static str, asked: usize, limit: usize) -> Result<(), TableError> {
-    if asked > limit {
-        Err(TableError { what, asked, limit })
-    } else {
-        Ok(())
-    }
+    if asked > limit { Err(TableError { what, asked, limit }) } else { Ok(()) }
 }
