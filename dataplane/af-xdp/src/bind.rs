@@ -24,7 +24,7 @@ use crate::Error;
 use crate::interface::Interface;
 use crate::options;
 use crate::region::Region;
-use crate::ring::{Consumer, Entry, Layout, Producer};
+use crate::ring::{Consumer, Descriptor, Entry, Layout, Producer};
 use crate::socket::{Peer, Rings, Socket};
 use crate::umem::Umem;
 
@@ -97,12 +97,7 @@ impl RingSizes {
     #[must_use]
     pub fn for_frames(frames: u32) -> Self {
         let size = 1 << (frames / 8).max(64).ilog2();
-        Self {
-            fill: size,
-            rx: size,
-            tx: size,
-            completion: size,
-        }
+        Self { fill: size, rx: size, tx: size, completion: size }
     }
 }
 
@@ -160,29 +155,17 @@ impl Socket {
         }
         let rings = at.done("make the rings", make_rings(&fd, &config.rings))?;
         options::widen_tx(&fd, config);
-        at.done(
-            "bind a socket",
-            bind_patiently(&fd, &at, voucher.as_deref(), config.mode),
-        )?;
+        at.done("bind a socket", bind_patiently(&fd, &at, voucher.as_deref(), config.mode))?;
         let options = at.done("ask for the mode", sockopt::xdp_options(&fd))?;
         let granted = match config.mode {
             _ if options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY) => Granted::ZeroCopy,
             Mode::Skb => Granted::Skb,
             _ => Granted::Copy,
         };
-        let mark = at.done(
-            "name a socket of this UMEM",
-            umem.mark().ok_or(Errno::MFILE),
-        )?;
+        let mark = at.done("name a socket of this UMEM", umem.mark().ok_or(Errno::MFILE))?;
         let fd = Arc::new(fd);
         umem.join(&fd);
-        Ok(Self::new(
-            umem.clone(),
-            rings,
-            Peer::Kernel(fd),
-            mark,
-            granted,
-        ))
+        Ok(Self::new(umem.clone(), rings, Peer::Kernel(fd), mark, granted))
     }
 
     /// Opens two sockets over `umem`, both in one mode: with [`Mode::Auto`], both zero-copy or,
@@ -203,10 +186,9 @@ impl Socket {
             Ok([first, second])
         };
         match open(config.mode) {
-            Err(Error::Socket {
-                operation: "bind a socket",
-                ..
-            }) if config.mode == Mode::Auto => open(Mode::Copy),
+            Err(Error::Socket { operation: "bind a socket", .. }) if config.mode == Mode::Auto => {
+                open(Mode::Copy)
+            }
             opened => opened,
         }
     }
@@ -243,12 +225,7 @@ fn hint(errno: Errno) -> &'static str {
 }
 
 fn open() -> Result<OwnedFd, Errno> {
-    socket_with(
-        AddressFamily::XDP,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )
+    socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
 }
 
 fn register(fd: &OwnedFd, umem: &Umem) -> Result<(), Errno> {
@@ -272,17 +249,17 @@ fn make_rings(fd: &OwnedFd, sizes: &RingSizes) -> Result<Rings, Errno> {
     sockopt::set_xdp_tx_ring_size(fd, sizes.tx)?;
     let offsets = sockopt::xdp_mmap_offsets(fd)?;
     let (fill, fill_at) = map::<u64>(fd, offsets.fr, sizes.fill, FILL_OFFSET)?;
-    let (rx, rx_at) = map::<crate::ring::Descriptor>(fd, offsets.rx, sizes.rx, RX_OFFSET)?;
-    let (tx, tx_at) = map::<crate::ring::Descriptor>(fd, offsets.tx, sizes.tx, TX_OFFSET)?;
+    let (rx, rx_at) = map::<Descriptor>(fd, offsets.rx, sizes.rx, RX_OFFSET)?;
+    let (tx, tx_at) = map::<Descriptor>(fd, offsets.tx, sizes.tx, TX_OFFSET)?;
     let (completion, completion_at) =
         map::<u64>(fd, offsets.cr, sizes.completion, COMPLETION_OFFSET)?;
     // A layout that does not fit its own mapping is the kernel's mistake.
     let rings = || {
         Some(Rings {
-            fill: Producer::new(fill, fill_at, sizes.fill)?,
-            rx: Consumer::new(rx, rx_at, sizes.rx)?,
-            tx: Producer::new(tx, tx_at, sizes.tx)?,
-            completion: Consumer::new(completion, completion_at, sizes.completion)?,
+            fill: Producer::new(&fill, fill_at, sizes.fill)?,
+            rx: Consumer::new(&rx, rx_at, sizes.rx)?,
+            tx: Producer::new(&tx, tx_at, sizes.tx)?,
+            completion: Consumer::new(&completion, completion_at, sizes.completion)?,
         })
     };
     rings().ok_or(Errno::PROTO)
@@ -329,21 +306,12 @@ fn bind_once(
     let address = |flags| SocketAddrXdp::new(flags, at.interface.index, at.queue);
     if let Some(voucher) = voucher {
         let addr = address(SocketAddrXdpFlags::XDP_SHARED_UMEM);
-        return bind(
-            fd,
-            &SocketAddrXdpWithSharedUmem {
-                addr,
-                shared_umem_fd: voucher.as_fd(),
-            },
-        );
+        return bind(fd, &SocketAddrXdpWithSharedUmem { addr, shared_umem_fd: voucher.as_fd() });
     }
     let copying = match mode {
         Mode::Auto => SocketAddrXdpFlags::empty(),
         Mode::ZeroCopy => SocketAddrXdpFlags::XDP_ZEROCOPY,
         Mode::Copy | Mode::Skb => SocketAddrXdpFlags::XDP_COPY,
     };
-    bind(
-        fd,
-        &address(copying | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP),
-    )
+    bind(fd, &address(copying | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP))
 }

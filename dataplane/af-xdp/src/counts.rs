@@ -85,11 +85,6 @@ impl Moved {
         let sending = self.sent - self.completed;
         let rx = u64::from(rx).min(receiving);
         let completion = u64::from(completion).min(sending);
-        Counts {
-            fill: receiving - rx,
-            rx,
-            tx: sending - completion,
-            completion,
-        }
+        Counts { fill: receiving - rx, rx, tx: sending - completion, completion }
     }
 }

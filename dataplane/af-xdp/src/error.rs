@@ -77,7 +77,7 @@ pub enum Error {
     /// Another XDP program holds the interface.
     #[error(
         "{interface} already runs XDP program `{name}` (id {id}); \
-             if nothing needs it, `ip link set dev {interface} {unset} off` removes it"
+             stop what attached it, or `ip link set dev {interface} {unset} off`"
     )]
     Foreign {
         /// The interface.

@@ -39,10 +39,7 @@ pub struct Packet {
 impl Packet {
     /// Number of bytes.
     #[must_use]
-    #[allow(
-        clippy::len_without_is_empty,
-        reason = "an empty packet is never received"
-    )]
+    #[allow(clippy::len_without_is_empty, reason = "an empty packet is never received")]
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
@@ -54,7 +51,6 @@ impl Packet {
     }
 
     /// The frame under the packet.
-    #[must_use]
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
@@ -75,10 +71,7 @@ pub struct FreeList {
 impl FreeList {
     /// A list of the frames `0..frames` of a new UMEM.
     pub(crate) fn full(frames: u32, umem: u32) -> Self {
-        let frames = (0..frames)
-            .rev()
-            .map(|index| Frame { index, umem })
-            .collect();
+        let frames = (0..frames).rev().map(|index| Frame { index, umem }).collect();
         Self { frames, umem }
     }
 

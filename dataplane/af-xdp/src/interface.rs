@@ -42,10 +42,8 @@ impl Interface {
     /// # Errors
     /// [`Error::Interface`] when there is none.
     pub fn find(name: &str) -> Result<Self, Error> {
-        let link = netlink::by_name(name).map_err(|errno| Error::Interface {
-            name: name.to_owned(),
-            source: errno.into(),
-        })?;
+        let link = netlink::by_name(name)
+            .map_err(|errno| Error::Interface { name: name.to_owned(), source: errno.into() })?;
         let home = Path::new("/sys/class/net").join(name);
         Ok(Self {
             name: link.text(&[link::NAME]).unwrap_or_else(|| name.to_owned()),
@@ -92,14 +90,11 @@ fn queues(home: &Path, prefix: &str) -> u32 {
         return 1;
     };
     let names = entries.flatten().map(|entry| entry.file_name());
-    names
-        .filter(|name| name.to_string_lossy().starts_with(prefix))
-        .count() as u32
+    names.filter(|name| name.to_string_lossy().starts_with(prefix)).count() as u32
 }
 
 fn driver(home: &Path, link: &Link) -> String {
     let module = fs::read_link(home.join("device/driver")).ok();
     let name = module.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    name.or_else(|| link.text(&[link::INFO, link::INFO_KIND]))
-        .unwrap_or_default()
+    name.or_else(|| link.text(&[link::INFO, link::INFO_KIND])).unwrap_or_default()
 }

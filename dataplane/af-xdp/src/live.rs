@@ -55,10 +55,7 @@ pub fn run(
     };
     let result = program.test_run(options).map_err(Error::Live)?;
     let duration_ns = u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Run {
-        duration_ns,
-        retval: result.return_value,
-    })
+    Ok(Run { duration_ns, retval: result.return_value })
 }
 
 /// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.

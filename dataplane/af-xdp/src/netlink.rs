@@ -55,10 +55,7 @@ pub(crate) struct Link {
 impl Link {
     /// The payload of an attribute; each kind of `path` nests in the one before.
     pub(crate) fn attribute(&self, path: &[u16]) -> Option<&[u8]> {
-        path.iter()
-            .try_fold(self.attributes.as_slice(), |within, kind| {
-                find(within, *kind)
-            })
+        path.iter().try_fold(self.attributes.as_slice(), |within, kind| find(within, *kind))
     }
 
     pub(crate) fn number(&self, path: &[u16]) -> Option<u32> {
@@ -79,11 +76,7 @@ pub(crate) fn by_name(name: &str) -> Result<Link, Errno> {
         return Err(Errno::NODEV);
     }
     let mut attributes = Vec::new();
-    put(
-        &mut attributes,
-        link::NAME,
-        &[name.as_bytes(), &[0]].concat(),
-    );
+    put(&mut attributes, link::NAME, &[name.as_bytes(), &[0]].concat());
     ask(0, &attributes)
 }
 
@@ -94,14 +87,7 @@ pub(crate) fn by_index(index: u32) -> Result<Link, Errno> {
 
 /// Sets those of a link's `IFF_*` flags that `mask` has to `flags`, and its attributes.
 pub(crate) fn change(index: u32, flags: u32, mask: u32, attributes: &[u8]) -> Result<(), Errno> {
-    let reply = talk(&message(
-        SETLINK,
-        REQUEST | ACK,
-        index,
-        flags,
-        mask,
-        attributes,
-    ))?;
+    let reply = talk(&message(SETLINK, REQUEST | ACK, index, flags, mask, attributes))?;
     parse(&reply).map(|_| ())
 }
 
@@ -135,18 +121,9 @@ fn message(kind: u16, how: u16, index: u32, flags: u32, mask: u32, attributes: &
 /// Sends one request and receives the one answer that each of ours has.
 fn talk(request: &[u8]) -> Result<Vec<u8>, Errno> {
     // No protocol is protocol 0, which for netlink is NETLINK_ROUTE.
-    let socket: OwnedFd = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    sendto(
-        &socket,
-        request,
-        SendFlags::empty(),
-        &SocketAddrNetlink::new(0, 0),
-    )?;
+    let socket: OwnedFd =
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    sendto(&socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut reply = vec![0; 64 << 10];
     let (len, _) = recv(&socket, reply.as_mut_slice(), RecvFlags::empty())?;
     reply.truncate(len);
@@ -167,11 +144,7 @@ fn parse(reply: &[u8]) -> Result<Option<Link>, Errno> {
             let index = word(body, 4).ok_or(Errno::PROTO)?;
             let flags = word(body, 8).ok_or(Errno::PROTO)?;
             let attributes = body.get(INFO_BYTES..).ok_or(Errno::PROTO)?.to_vec();
-            Ok(Some(Link {
-                index,
-                flags,
-                attributes,
-            }))
+            Ok(Some(Link { index, flags, attributes }))
         }
         _ => Err(Errno::PROTO),
     }
@@ -209,11 +182,7 @@ mod tests {
             let mut outer = Vec::new();
             put(&mut outer, 3, b"x\0");
             put(&mut outer, 43 | NESTED, &inner);
-            let link = Link {
-                index: 1,
-                flags: 0,
-                attributes: outer,
-            };
+            let link = Link { index: 1, flags: 0, attributes: outer };
             assert_eq!(link.attribute(&[43, 6]), Some(payload.as_slice()));
             assert_eq!(link.attribute(&[43, 7]), None);
             assert_eq!(link.text(&[3]).as_deref(), Some("x"));
@@ -225,20 +194,9 @@ mod tests {
         let mut attributes = Vec::new();
         put(&mut attributes, 3, b"eth0\0");
         let whole = message(NEWLINK, 0, 9, 1, 0, &attributes);
-        assert!(matches!(
-            parse(&whole),
-            Ok(Some(Link {
-                index: 9,
-                flags: 1,
-                ..
-            }))
-        ));
+        assert!(matches!(parse(&whole), Ok(Some(Link { index: 9, flags: 1, .. }))));
         for len in 0..HEADER_BYTES + INFO_BYTES {
-            assert_eq!(
-                parse(&whole[..len]).err(),
-                Some(Errno::PROTO),
-                "{len} bytes"
-            );
+            assert_eq!(parse(&whole[..len]).err(), Some(Errno::PROTO), "{len} bytes");
         }
         for len in HEADER_BYTES + INFO_BYTES..whole.len() - 3 {
             let link = parse(&whole[..len]).unwrap().unwrap();
@@ -259,10 +217,7 @@ mod tests {
     #[test]
     fn the_loopback_interface_is_there() {
         let link = by_name("lo").unwrap();
-        assert_eq!(
-            by_index(link.index).unwrap().text(&[link::NAME]).as_deref(),
-            Some("lo")
-        );
+        assert_eq!(by_index(link.index).unwrap().text(&[link::NAME]).as_deref(), Some("lo"));
         assert!(link.number(&[link::MTU]).unwrap() >= 1500);
     }
 }

@@ -30,10 +30,8 @@ use crate::socket::Socket;
 /// The name that the kernel knows the program by.
 const NAME: &str = "palisade_xdp";
 
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../bpf/palisade.bpf.o"
-));
+static OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf/palisade.bpf.o"));
 
 const XDP_UPDATE_IF_NOEXIST: u32 = 1 << 0;
 const XDP_REPLACE: u32 = 1 << 4;
@@ -139,13 +137,9 @@ impl Program {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("xsks", queues.max(1))
             .load(OBJECT)
-            .map_err(|source| Error::Load {
-                source: Box::new(source),
-            })?;
+            .map_err(|source| Error::Load { source: Box::new(source) })?;
         let xdp = xdp(&mut ebpf)?;
-        xdp.load().map_err(|source| Error::Load {
-            source: Box::new(source.into()),
-        })?;
+        xdp.load().map_err(|source| Error::Load { source: Box::new(source.into()) })?;
         let mut program = Self { ebpf, place: None };
         if let FailMode::Open { to } = fail {
             let bridged = program.peers().and_then(|mut peers| {
@@ -175,10 +169,7 @@ impl Program {
             result => result,
         };
         let attached = result?;
-        self.place = Some(Place {
-            interface: interface.clone(),
-            attached,
-        });
+        self.place = Some(Place { interface: interface.clone(), attached });
         Ok(attached)
     }
 
@@ -187,26 +178,12 @@ impl Program {
             operation: "attach the XDP program to",
             interface: interface.name.clone(),
             source: errno.into(),
-            hint: permission(
-                errno,
-                "the driver may not run XDP at this MTU: try mode \"skb\"",
-            ),
+            hint: permission(errno, "the driver may not run XDP at this MTU: try mode \"skb\""),
         };
         let stale = attached(interface)?;
-        if let Some(Attachment {
-            ours: false,
-            id,
-            name,
-            attached,
-        }) = stale
-        {
+        if let Some(Attachment { ours: false, id, name, attached }) = stale {
             let interface = interface.name.clone();
-            return Err(Error::Foreign {
-                interface,
-                name,
-                id,
-                unset: attached.word(),
-            });
+            return Err(Error::Foreign { interface, name, id, unset: attached.word() });
         }
         let program = self.fd()?;
         match stale {
@@ -234,11 +211,7 @@ impl Program {
     pub fn detach(&mut self) -> Result<bool, Error> {
         let program = self.fd()?.as_fd().try_clone_to_owned();
         let program = program.map_err(|error| failed("use the program", &error))?;
-        let Some(Place {
-            interface,
-            attached,
-        }) = self.place.take()
-        else {
+        let Some(Place { interface, attached }) = self.place.take() else {
             return Ok(false);
         };
         match set(&interface, None, attached, Some(program.as_fd())) {
@@ -261,14 +234,9 @@ impl Program {
     pub fn serve(&mut self, queue: u32, socket: &Socket) -> Result<(), Error> {
         let Some(fd) = socket.fd() else {
             let detail = "it is a simulated one".to_owned();
-            return Err(Error::Program {
-                operation: "serve a queue by this socket",
-                detail,
-            });
+            return Err(Error::Program { operation: "serve a queue by this socket", detail });
         };
-        let served = self
-            .sockets()
-            .and_then(|mut sockets| sockets.set(queue, fd.as_raw_fd(), 0));
+        let served = self.sockets().and_then(|mut sockets| sockets.set(queue, fd.as_raw_fd(), 0));
         served.map_err(|error| failed("serve the queue by this socket", &error))
     }
 
@@ -294,12 +262,7 @@ impl Program {
             let counts: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
             Ok(counts.get(&fate, 0)?.iter().sum())
         };
-        let both = read(0).and_then(|dropped| {
-            Ok(Unserved {
-                dropped,
-                bridged: read(1)?,
-            })
-        });
+        let both = read(0).and_then(|dropped| Ok(Unserved { dropped, bridged: read(1)? }));
         both.map_err(|error: MapError| failed("read the program's counters", &error))
     }
 
@@ -322,10 +285,8 @@ impl Program {
 /// # Errors
 /// [`Error::Interface`] when the interface has gone.
 pub fn attached(interface: &Interface) -> Result<Option<Attachment>, Error> {
-    let link = netlink::by_index(interface.index).map_err(|errno| Error::Interface {
-        name: interface.name.clone(),
-        source: errno.into(),
-    })?;
+    let link = netlink::by_index(interface.index)
+        .map_err(|errno| Error::Interface { name: interface.name.clone(), source: errno.into() })?;
     let modes = [
         (link::XDP_DRV_ID, Attached::Native),
         (link::XDP_SKB_ID, Attached::Generic),
@@ -338,12 +299,7 @@ pub fn attached(interface: &Interface) -> Result<Option<Attachment>, Error> {
     Ok(found.map(|(id, attached)| {
         let name = info(id).map(|info| String::from_utf8_lossy(info.name()).into_owned());
         let ours = name.as_deref() == Some(NAME);
-        Attachment {
-            id,
-            name: name.unwrap_or_else(|| "unknown".to_owned()),
-            ours,
-            attached,
-        }
+        Attachment { id, name: name.unwrap_or_else(|| "unknown".to_owned()), ours, attached }
     }))
 }
 
@@ -363,22 +319,14 @@ fn set(
     attached: Attached,
     expected: Option<BorrowedFd<'_>>,
 ) -> Result<(), Errno> {
-    let condition = if expected.is_some() {
-        XDP_REPLACE
-    } else {
-        XDP_UPDATE_IF_NOEXIST
-    };
+    let condition = if expected.is_some() { XDP_REPLACE } else { XDP_UPDATE_IF_NOEXIST };
     let flags = attached.flag() | condition;
     let mut xdp = Vec::new();
     let program = program.map_or(-1, |fd| fd.as_raw_fd());
     netlink::put(&mut xdp, link::XDP_FD, &program.to_ne_bytes());
     netlink::put(&mut xdp, link::XDP_FLAGS, &flags.to_ne_bytes());
     if let Some(expected) = expected {
-        netlink::put(
-            &mut xdp,
-            link::XDP_EXPECTED_FD,
-            &expected.as_raw_fd().to_ne_bytes(),
-        );
+        netlink::put(&mut xdp, link::XDP_EXPECTED_FD, &expected.as_raw_fd().to_ne_bytes());
     }
     let mut attributes = Vec::new();
     netlink::put(&mut attributes, link::XDP | netlink::NESTED, &xdp);

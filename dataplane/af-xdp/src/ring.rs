@@ -50,12 +50,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The layout of simulated rings: each index on its own cache line, as the kernel has it.
-    pub(crate) const SIMULATED: Self = Self {
-        producer: 0,
-        consumer: 64,
-        flags: 128,
-        entries: 192,
-    };
+    pub(crate) const SIMULATED: Self = Self { producer: 0, consumer: 64, flags: 128, entries: 192 };
 
     /// The size of a region that holds `size` entries.
     pub(crate) fn bytes<T: Entry>(&self, size: u32) -> usize {
@@ -63,13 +58,10 @@ impl Layout {
     }
 
     /// Sets both indices of a simulated ring before its sides are made.
-    pub(crate) fn preset(&self, region: &Region, index: u32) {
-        for at in [self.producer, self.consumer] {
-            debug_assert!(at + 4 <= region.bytes() && at % 4 == 0);
-            // SAFETY: this is for `SIMULATED` rings, whose indices are aligned and in the first
-            // 192 bytes of a region that `bytes` sized.
-            let place = unsafe { region.start().add(at).cast::<AtomicU32>().as_ref() };
-            place.store(index, Ordering::Relaxed);
+    pub(crate) fn preset(&self, region: &Arc<Region>, index: u32) {
+        if let Some(place) = Place::<u64>::new(region, *self, 1) {
+            place.producer().store(index, Ordering::Relaxed);
+            place.consumer().store(index, Ordering::Relaxed);
         }
     }
 }
@@ -94,18 +86,15 @@ unsafe impl<T: Entry + Send> Send for Place<T> {}
 impl<T: Entry> Place<T> {
     /// Answers `None` when the parts do not lie aligned within the region, or the size is no power
     /// of two: the offsets are the kernel's word, and that is checked.
-    fn new(region: Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
-        let end = layout
-            .entries
-            .checked_add((size as usize).checked_mul(size_of::<T>())?)?;
-        let index_fits =
-            |at: usize| at % 4 == 0 && at.checked_add(4).is_some_and(|end| end <= region.bytes());
+    fn new(region: &Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
+        let end = layout.entries.checked_add((size as usize).checked_mul(size_of::<T>())?)?;
+        let index_fits = |at: usize| {
+            at.is_multiple_of(4) && at.checked_add(4).is_some_and(|end| end <= region.bytes())
+        };
         let fits = size.is_power_of_two()
             && end <= region.bytes()
-            && layout.entries % align_of::<T>() == 0
-            && [layout.producer, layout.consumer, layout.flags]
-                .into_iter()
-                .all(index_fits);
+            && layout.entries.is_multiple_of(align_of::<T>())
+            && [layout.producer, layout.consumer, layout.flags].into_iter().all(index_fits);
         if !fits {
             return None;
         }
@@ -160,16 +149,11 @@ pub(crate) struct Producer<T> {
 }
 
 impl<T: Entry> Producer<T> {
-    pub(crate) fn new(region: Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
+    pub(crate) fn new(region: &Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
         let place = Place::new(region, layout, size)?;
         let next = place.producer().load(Ordering::Relaxed);
         let consumer = place.consumer().load(Ordering::Acquire);
-        Some(Self {
-            place,
-            next,
-            published: next,
-            consumer,
-        })
+        Some(Self { place, next, published: next, consumer })
     }
 
     /// How many entries can be staged, up to `wanted`: looks at the other side only if it must.
@@ -185,9 +169,7 @@ impl<T: Entry> Producer<T> {
     /// A consumer ahead of the producer, or too far behind, leaves no room rather than too much.
     #[inline]
     fn known_room(&self) -> u32 {
-        self.place
-            .size
-            .saturating_sub(self.next.wrapping_sub(self.consumer))
+        self.place.size.saturating_sub(self.next.wrapping_sub(self.consumer))
     }
 
     /// Puts an entry in, unseen by the other side until [`publish`](Self::publish).
@@ -230,9 +212,7 @@ impl<T: Entry> Producer<T> {
 
     /// Publishes an index that no entry stands behind, as only a broken kernel would.
     pub(crate) fn overrun(&mut self, by: u32) {
-        self.place
-            .producer()
-            .store(self.next.wrapping_add(by), Ordering::Release);
+        self.place.producer().store(self.next.wrapping_add(by), Ordering::Release);
     }
 }
 
@@ -248,15 +228,10 @@ pub(crate) struct Consumer<T> {
 }
 
 impl<T: Entry> Consumer<T> {
-    pub(crate) fn new(region: Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
+    pub(crate) fn new(region: &Arc<Region>, layout: Layout, size: u32) -> Option<Self> {
         let place = Place::new(region, layout, size)?;
         let next = place.consumer().load(Ordering::Relaxed);
-        Some(Self {
-            place,
-            next,
-            released: next,
-            producer: next,
-        })
+        Some(Self { place, next, released: next, producer: next })
     }
 
     /// How many entries can be taken, up to `wanted`; `None` when the producer's index is absurd.
@@ -296,22 +271,12 @@ impl<T: Entry> Consumer<T> {
 
     /// How many entries stand ready now; 0 when the producer's index is absurd.
     pub(crate) fn waiting(&self) -> u32 {
-        let waiting = self
-            .place
-            .producer()
-            .load(Ordering::Acquire)
-            .wrapping_sub(self.next);
-        if waiting > self.place.size {
-            0
-        } else {
-            waiting
-        }
+        let waiting = self.place.producer().load(Ordering::Acquire).wrapping_sub(self.next);
+        if waiting > self.place.size { 0 } else { waiting }
     }
 
     /// Asks the producer for a system call before entries are taken, or no longer.
     pub(crate) fn ask_wakeup(&self, asked: bool) {
-        self.place
-            .flags()
-            .store(if asked { NEED_WAKEUP } else { 0 }, Ordering::Relaxed);
+        self.place.flags().store(if asked { NEED_WAKEUP } else { 0 }, Ordering::Relaxed);
     }
 }

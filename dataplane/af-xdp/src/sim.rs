@@ -69,35 +69,18 @@ impl Socket {
         sizes: &RingSizes,
         start: u32,
     ) -> Result<(Self, Kernel), Error> {
-        let (fill, kernel_fill) = sides(
-            sizes.fill,
-            start,
-            Producer::<u64>::new,
-            Consumer::<u64>::new,
-        )?;
+        let (fill, kernel_fill) =
+            sides(sizes.fill, start, Producer::<u64>::new, Consumer::<u64>::new)?;
         let (rx, kernel_rx) = sides(sizes.rx, start, Consumer::new, Producer::new)?;
         let (tx, kernel_tx) = sides(sizes.tx, start, Producer::new, Consumer::new)?;
-        let (completion, kernel_completion) = sides(
-            sizes.completion,
-            start,
-            Consumer::<u64>::new,
-            Producer::<u64>::new,
-        )?;
+        let (completion, kernel_completion) =
+            sides(sizes.completion, start, Consumer::<u64>::new, Producer::<u64>::new)?;
         let wakeups = Arc::new(Wakeups::default());
         let Some(mark) = umem.mark() else {
             let wanted = "a UMEM has at most 127";
-            return Err(Error::Size {
-                what: "the number of sockets",
-                given: 128,
-                wanted,
-            });
+            return Err(Error::Size { what: "the number of sockets", given: 128, wanted });
         };
-        let rings = Rings {
-            fill,
-            rx,
-            tx,
-            completion,
-        };
+        let rings = Rings { fill, rx, tx, completion };
         let peer = Peer::Simulated(wakeups.clone());
         let socket = Self::new(umem.clone(), rings, peer, mark, Granted::Simulated);
         let kernel = Kernel {
@@ -116,25 +99,19 @@ impl Socket {
 fn sides<Ours, Theirs>(
     size: u32,
     start: u32,
-    ours: impl FnOnce(Arc<Region>, Layout, u32) -> Option<Ours>,
-    theirs: impl FnOnce(Arc<Region>, Layout, u32) -> Option<Theirs>,
+    ours: impl FnOnce(&Arc<Region>, Layout, u32) -> Option<Ours>,
+    theirs: impl FnOnce(&Arc<Region>, Layout, u32) -> Option<Theirs>,
 ) -> Result<(Ours, Theirs), Error> {
     let layout = Layout::SIMULATED;
     // Of the two kinds of entries the descriptor is the larger.
     let bytes = layout.bytes::<Descriptor>(size);
-    let region = Region::anonymous(bytes).map_err(|errno| Error::Memory {
-        bytes,
-        source: errno.into(),
-    })?;
+    let region =
+        Region::anonymous(bytes).map_err(|errno| Error::Memory { bytes, source: errno.into() })?;
     let region = Arc::new(region);
     layout.preset(&region, start);
     let wanted = "it must be a power of two";
-    let wrong = Error::Size {
-        what: "a ring",
-        given: size.into(),
-        wanted,
-    };
-    let sides = ours(region.clone(), layout, size).zip(theirs(region, layout, size));
+    let wrong = Error::Size { what: "a ring", given: size.into(), wanted };
+    let sides = ours(&region, layout, size).zip(theirs(&region, layout, size));
     sides.ok_or(wrong)
 }
 
@@ -173,11 +150,7 @@ impl Kernel {
         // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out of the
         // fill ring, so its token is with this side and nobody else reads or writes it.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
-        self.rx.stage(Descriptor {
-            address,
-            len: bytes.len() as u32,
-            options: 0,
-        })
+        self.rx.stage(Descriptor { address, len: bytes.len() as u32, options: 0 })
     }
 
     /// Sends all packets that the completion ring has room for: shows each to `sent`, completes it.
@@ -223,10 +196,7 @@ impl Kernel {
     /// Ends the sound kernel; what goes on may hand over anything, but touches no chunk.
     #[must_use]
     pub fn corrupt(self) -> Liar {
-        Liar {
-            rx: self.rx,
-            completion: self.completion,
-        }
+        Liar { rx: self.rx, completion: self.completion }
     }
 
     /// The content at `address`, if it lies within the UMEM.
@@ -249,11 +219,7 @@ pub struct Liar {
 impl Liar {
     /// Puts any descriptor into RX, sound or not.
     pub fn receive(&mut self, address: u64, len: u32) -> bool {
-        let staged = self.rx.stage(Descriptor {
-            address,
-            len,
-            options: 0,
-        });
+        let staged = self.rx.stage(Descriptor { address, len, options: 0 });
         self.rx.publish();
         staged
     }

@@ -132,11 +132,7 @@ impl Socket {
         }
         let Packet { frame, offset, len } = packet;
         let address = self.umem.lend(frame, self.mark + 1) + u64::from(offset);
-        self.rings.tx.stage(Descriptor {
-            address,
-            len: len.into(),
-            options: 0,
-        });
+        self.rings.tx.stage(Descriptor { address, len: len.into(), options: 0 });
         self.moved.sent += 1;
         Ok(())
     }
@@ -208,9 +204,7 @@ impl Socket {
         let Peer::Kernel(fd) = &self.peer else {
             return Statistics::default();
         };
-        sockopt::xdp_statistics(fd)
-            .map(Statistics::from)
-            .unwrap_or_default()
+        sockopt::xdp_statistics(fd).map(Statistics::from).unwrap_or_default()
     }
 
     /// How the kernel moves packets between this socket and the interface.
@@ -233,13 +227,7 @@ impl Socket {
     ///
     /// A socket that is only dropped keeps its frames from use until the UMEM ends.
     pub fn close(self, free: &mut FreeList) -> usize {
-        let Self {
-            umem,
-            rings,
-            peer,
-            mark,
-            ..
-        } = self;
+        let Self { umem, rings, peer, mark, .. } = self;
         // The kernel lets go of the chunks when the last reference to the socket goes.
         drop(rings);
         drop(peer);

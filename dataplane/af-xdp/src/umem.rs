@@ -55,12 +55,7 @@ pub struct UmemConfig {
 
 impl Default for UmemConfig {
     fn default() -> Self {
-        Self {
-            frames: 16384,
-            frame_bytes: 2048,
-            headroom_bytes: 0,
-            huge_pages: HugePages::Auto,
-        }
+        Self { frames: 16384, frame_bytes: 2048, headroom_bytes: 0, huge_pages: HugePages::Auto }
     }
 }
 
@@ -68,8 +63,7 @@ impl UmemConfig {
     /// The most bytes that a received packet may have; longer ones the kernel drops.
     #[must_use]
     pub fn packet_bytes(&self) -> u32 {
-        self.frame_bytes
-            .saturating_sub(KERNEL_HEADROOM_BYTES + self.headroom_bytes)
+        self.frame_bytes.saturating_sub(KERNEL_HEADROOM_BYTES + self.headroom_bytes)
     }
 }
 
@@ -101,11 +95,8 @@ impl Umem {
     pub fn new(config: &UmemConfig) -> Result<(Self, FreeList), Error> {
         check(config)?;
         let bytes = config.frames as usize * config.frame_bytes as usize;
-        let (region, huge_pages) =
-            map(bytes, config.huge_pages).map_err(|errno| Error::Memory {
-                bytes,
-                source: errno.into(),
-            })?;
+        let (region, huge_pages) = map(bytes, config.huge_pages)
+            .map_err(|errno| Error::Memory { bytes, source: errno.into() })?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let inner = Inner {
@@ -117,12 +108,7 @@ impl Umem {
             sockets: Mutex::new(Vec::new()),
             marks: Mutex::new((1..=u8::MAX - 2).rev().step_by(2).collect()),
         };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            FreeList::full(config.frames, id),
-        ))
+        Ok((Self { inner: Arc::new(inner) }, FreeList::full(config.frames, id)))
     }
 
     /// Whether the memory lies on huge pages.
@@ -158,10 +144,6 @@ impl Umem {
     /// When the packet is of another UMEM, which is a mistake in the program.
     #[inline]
     #[must_use]
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "the packet is the exclusive borrow, not the UMEM"
-    )]
     pub fn bytes_mut<'a>(&'a self, packet: &'a mut Packet) -> &'a mut [u8] {
         let start = self.content(packet);
         // SAFETY: as in `bytes`, and the token is borrowed exclusively for as long as the result.
@@ -182,11 +164,7 @@ impl Umem {
         }
         let offset = KERNEL_HEADROOM_BYTES + config.headroom_bytes;
         // Both fit: a chunk has at most 4096 bytes.
-        let mut packet = Packet {
-            frame,
-            offset: offset as u16,
-            len: content.len() as u16,
-        };
+        let mut packet = Packet { frame, offset: offset as u16, len: content.len() as u16 };
         self.bytes_mut(&mut packet).copy_from_slice(content);
         Ok(packet)
     }
@@ -215,6 +193,7 @@ impl Umem {
 
     /// Gives a chunk to the ring that `mark` names; the token ends.
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "the token must not live on")]
     pub(crate) fn lend(&self, frame: Frame, mark: u8) -> u64 {
         assert_eq!(frame.umem, self.inner.id, "a frame of another UMEM");
         let address = self.address(&frame);
@@ -233,10 +212,7 @@ impl Umem {
             return None;
         }
         holder.store(TOKEN, Ordering::Relaxed);
-        Some(Frame {
-            index: index as u32,
-            umem: self.inner.id,
-        })
+        Some(Frame { index: index as u32, umem: self.inner.id })
     }
 
     /// Takes back the chunk of a received descriptor, if it and its content are as they must be.
@@ -249,11 +225,7 @@ impl Umem {
         }
         let frame = self.claim(address, mark)?;
         // Both fit: a chunk has at most 4096 bytes.
-        Some(Packet {
-            frame,
-            offset: offset as u16,
-            len: len as u16,
-        })
+        Some(Packet { frame, offset: offset as u16, len: len as u16 })
     }
 
     /// Takes home every chunk that a closed socket's ring still had.
@@ -262,10 +234,7 @@ impl Umem {
         for (index, holder) in (0..).zip(&self.inner.holders) {
             if holder.load(Ordering::Relaxed) == mark {
                 holder.store(TOKEN, Ordering::Relaxed);
-                free.push(Frame {
-                    index,
-                    umem: self.inner.id,
-                });
+                free.push(Frame { index, umem: self.inner.id });
             }
         }
         free.len() - before
@@ -273,40 +242,24 @@ impl Umem {
 
     /// A mark for a new socket's fill side (fill and RX); the next number marks its TX side.
     pub(crate) fn mark(&self) -> Option<u8> {
-        self.inner
-            .marks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.inner.marks.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Gives a closed socket's mark to the next one. Its chunks must have been recalled.
     pub(crate) fn retire(&self, mark: u8) {
-        self.inner
-            .marks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(mark);
+        self.inner.marks.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
     }
 
     /// Registers a bound socket that may vouch for this UMEM.
     pub(crate) fn join(&self, socket: &Arc<OwnedFd>) {
-        let mut sockets = self
-            .inner
-            .sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(socket));
     }
 
     /// A bound socket of this UMEM, if any is open.
     pub(crate) fn voucher(&self) -> Option<Arc<OwnedFd>> {
-        let sockets = self
-            .inner
-            .sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.iter().find_map(Weak::upgrade)
     }
 }
@@ -321,34 +274,16 @@ fn map(bytes: usize, huge_pages: HugePages) -> Result<(Region, bool), Errno> {
 }
 
 fn check(config: &UmemConfig) -> Result<(), Error> {
-    let wrong = |what, given: u32, wanted| {
-        Err(Error::Size {
-            what,
-            given: given.into(),
-            wanted,
-        })
-    };
+    let wrong = |what, given: u32, wanted| Err(Error::Size { what, given: given.into(), wanted });
     if !matches!(config.frame_bytes, 2048 | 4096) {
-        return wrong(
-            "the UMEM's frame size",
-            config.frame_bytes,
-            "it must be 2048 or 4096 bytes",
-        );
+        return wrong("the UMEM's frame size", config.frame_bytes, "it must be 2048 or 4096 bytes");
     }
     if config.frames == 0 || config.frames > 1 << 24 {
-        return wrong(
-            "the number of UMEM frames",
-            config.frames,
-            "it must be 1 to 16777216",
-        );
+        return wrong("the number of UMEM frames", config.frames, "it must be 1 to 16777216");
     }
     let headroom = config.headroom_bytes;
     if headroom > config.frame_bytes - KERNEL_HEADROOM_BYTES - 64 {
-        return wrong(
-            "the UMEM's headroom",
-            headroom,
-            "it must leave 64 bytes for a packet",
-        );
+        return wrong("the UMEM's headroom", headroom, "it must leave 64 bytes for a packet");
     }
     Ok(())
 }

@@ -1,0 +1,190 @@
+//! The XDP program on real veth interfaces: fail modes, what survives a killed process, and whose
+//! program may be replaced.
+
+mod lab;
+
+use std::io::{BufRead, BufReader};
+use std::thread;
+use std::time::Duration;
+
+use af_xdp_rs::program::{Unserved, attached};
+use af_xdp_rs::{
+    AttachMode, Error, FailMode, Interface, Program, Socket, SocketConfig, Umem, UmemConfig,
+};
+use aya::Ebpf;
+use aya::programs::{Xdp, XdpMode};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/palisade.bpf.o");
+
+fn gate() -> [Interface; 2] {
+    ["f0", "f1"].map(|name| Interface::find(name).unwrap())
+}
+
+/// Programs attached to both interfaces, with no socket behind them.
+fn guard(fail_open: bool, attach: AttachMode) -> [Program; 2] {
+    let interfaces = gate();
+    let [f0, f1] = &interfaces;
+    [(f0, f1), (f1, f0)].map(|(interface, other)| {
+        let fail = if fail_open { FailMode::Open { to: other.index } } else { FailMode::Closed };
+        let mut program = Program::load(fail, interface.rx_queues).unwrap();
+        program.attach(interface, attach).unwrap();
+        program
+    })
+}
+
+#[test]
+fn closed_drops_what_nobody_serves() {
+    lab::run("closed_drops_what_nobody_serves", 1, |lab| {
+        for attach in [AttachMode::Native, AttachMode::Generic] {
+            let mut programs = guard(false, attach);
+            let echo = lab.echo();
+            assert_eq!(lab.ping(64, 1), 0);
+            assert_eq!(echo.stop(), 0);
+            // ARP does not get through, so nothing but ARP is sent.
+            let Unserved { dropped, bridged } = programs[0].unserved().unwrap();
+            assert!(dropped > 0 && bridged == 0, "dropped {dropped} bridged {bridged}");
+            for program in &mut programs {
+                assert!(program.detach().unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn open_bridges_what_nobody_serves() {
+    lab::run("open_bridges_what_nobody_serves", 1, |lab| {
+        for attach in [AttachMode::Native, AttachMode::Generic] {
+            let mut programs = guard(true, attach);
+            let echo = lab.echo();
+            assert_eq!(lab.ping(1000, 1), 1000, "{attach:?}");
+            assert_eq!(echo.stop(), 1000);
+            for program in &mut programs {
+                let Unserved { dropped, bridged } = program.unserved().unwrap();
+                assert!(bridged >= 1000 && dropped == 0, "dropped {dropped} bridged {bridged}");
+                assert!(program.detach().unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn the_fail_mode_holds_for_a_queue_taken_from_its_socket() {
+    lab::run("the_fail_mode_holds_for_a_queue_taken_from_its_socket", 1, |lab| {
+        let mut programs = guard(true, AttachMode::Native);
+        let (umem, mut free) =
+            Umem::new(&UmemConfig { frames: 1024, ..UmemConfig::default() }).unwrap();
+        let interfaces = gate();
+        let config = SocketConfig::for_frames(1024);
+        let mut socket = Socket::bind(&umem, &interfaces[0], 0, &config).unwrap();
+        socket.refill(&mut free);
+        let echo = lab.echo();
+        programs[0].serve(0, &socket).unwrap();
+        assert_eq!(lab.ping(16, 1), 0, "the socket has them, and nobody forwards");
+        assert!(socket.counts().rx > 0);
+        programs[0].unserve(0).unwrap();
+        programs[0].unserve(0).unwrap();
+        assert_eq!(lab.ping(16, 1), 16, "bridged");
+        programs[0].serve(0, &socket).unwrap();
+        socket.close(&mut free);
+        assert_eq!(lab.ping(16, 1), 16, "a closed socket leaves the map by itself");
+        echo.stop();
+        assert_eq!(free.len(), 1024);
+        for program in &mut programs {
+            program.detach().unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_is_attached_survives_a_kill() {
+    const NAME: &str = "what_is_attached_survives_a_kill";
+    lab::run(NAME, 1, |lab| {
+        if lab::role().is_some() {
+            let _programs = guard(true, AttachMode::Auto);
+            println!("attached");
+            loop {
+                thread::sleep(Duration::from_secs(1));
+            }
+        }
+        let mut victim = lab.process(NAME, "victim").spawn().unwrap();
+        let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("attached")));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+
+        let [f0, f1] = gate();
+        let stale = attached(&f0).unwrap().unwrap();
+        assert_eq!((stale.name.as_str(), stale.ours), ("palisade_xdp", true));
+        let echo = lab.echo();
+        assert_eq!(lab.ping(100, 1), 100, "the declared fail mode holds on");
+        echo.stop();
+
+        // A new gateway takes its place, also in another mode, and leaves nothing behind.
+        for attach in [AttachMode::Native, AttachMode::Generic, AttachMode::Native] {
+            let old = attached(&f0).unwrap().unwrap();
+            let mut programs = guard(false, attach);
+            assert_ne!(attached(&f0).unwrap().unwrap().id, old.id);
+            drop(programs.each_mut().map(|_| ()));
+        }
+        let mut programs = guard(false, AttachMode::Native);
+        for program in &mut programs {
+            assert!(program.detach().unwrap());
+        }
+        assert_eq!((attached(&f0).unwrap(), attached(&f1).unwrap()), (None, None));
+    });
+}
+
+#[test]
+fn a_clean_stop_leaves_the_program_of_its_successor() {
+    lab::run("a_clean_stop_leaves_the_program_of_its_successor", 1, |_| {
+        let mut first = guard(false, AttachMode::Native);
+        let mut second = guard(false, AttachMode::Native);
+        for program in &mut first {
+            assert!(!program.detach().unwrap());
+        }
+        for program in &mut second {
+            assert!(program.detach().unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_foreign_program_is_refused_and_left_alone() {
+    lab::run("a_foreign_program_is_refused_and_left_alone", 1, |_| {
+        let [f0, _] = gate();
+        // The same object under another name: `palisade_xdp` and `stranger_xdp` are equally long.
+        let mut object = OBJECT.to_vec();
+        let (ours, theirs) = (b"palisade_xdp", b"stranger_xdp");
+        for at in 0..object.len() - ours.len() {
+            if object[at..].starts_with(ours) {
+                object[at..at + ours.len()].copy_from_slice(theirs);
+            }
+        }
+        for (mode, word) in [(XdpMode::Driver, "xdp off"), (XdpMode::Skb, "xdpgeneric off")] {
+            let mut ebpf = Ebpf::load(&object).unwrap();
+            let xdp: &mut Xdp = ebpf.program_mut("stranger_xdp").unwrap().try_into().unwrap();
+            xdp.load().unwrap();
+            let link = xdp.attach("f0", mode).unwrap();
+            let mut program = Program::load(FailMode::Closed, 1).unwrap();
+            let error = program.attach(&f0, AttachMode::Auto).unwrap_err();
+            let said = error.to_string();
+            assert!(said.contains("f0 already runs XDP program `stranger_xdp`"), "{said}");
+            assert!(said.contains(word), "{said}");
+            assert!(matches!(error, Error::Foreign { .. }));
+            assert!(!program.detach().unwrap());
+            assert_eq!(attached(&f0).unwrap().unwrap().name, "stranger_xdp");
+            xdp.detach(link).unwrap();
+        }
+    });
+}
+
+#[test]
+fn promiscuous_mode_is_set_and_taken_back() {
+    lab::run("promiscuous_mode_is_set_and_taken_back", 1, |_| {
+        for on in [true, true, false] {
+            Interface::find("f0").unwrap().set_promiscuous(on).unwrap();
+            assert_eq!(Interface::find("f0").unwrap().promiscuous, on);
+        }
+        assert!(matches!(Interface::find("f9"), Err(Error::Interface { .. })));
+    });
+}
