@@ -10,13 +10,16 @@
 //! ```
 //!
 //! [`lab`] lays the wires and runs the gateway, [`load`] offers frames and counts what arrives,
-//! [`peers`] are what may stand in the gateway's place, and [`demo`] and [`floor`] put them together.
-//! Everything needs root: it makes namespaces and loads BPF programs.
+//! [`peers`] are what may stand in the gateway's place, and [`demo`], [`pktgen`] and [`floor`] put
+//! them together. Everything needs root: it makes namespaces and loads BPF programs.
 #![forbid(unsafe_code)]
 
+pub mod demo;
 pub mod error;
+pub mod floor;
 pub mod lab;
 pub mod load;
 pub mod peers;
+pub mod pktgen;
 
 pub use error::{Error, Result};

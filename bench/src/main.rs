@@ -1,2 +1,73 @@
+//! `palisade-bench`: the demo, the packet generator and the comparisons with peers.
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use palisade_bench::floor::{self, Terms};
+use palisade_bench::peers::Peer;
+use palisade_bench::pktgen::Pktgen;
+use palisade_bench::{Error, Result, demo};
+
+/// The lab of Palisade: real traffic and offered load between network namespaces. Needs root.
+#[derive(Debug, Parser)]
+#[command(name = "palisade-bench", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a gateway at work: who gets in, what is logged, what it carries, and its books.
+    Demo {
+        /// Leave the lab up until Ctrl-C, and say how to play with it.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Offer a load to a peer in a lab, and count what comes through.
+    Pktgen(Pktgen),
+    /// Compare Palisade's forwarding rate with that of DPDK's testpmd, which filters nothing.
+    Floor {
+        /// Turns of each peer.
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Seconds of one measurement.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// Bytes of a frame on the wire, FCS included.
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+        /// Where the record goes.
+        #[arg(long, value_name = "FOLDER", default_value = "bench/record")]
+        records: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("palisade-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Demo { keep } => demo::run(keep),
+        Command::Pktgen(pktgen) => pktgen.run(),
+        Command::Floor { rounds, seconds, size, records } => {
+            let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };
+            let part = floor::run(&[Peer::Palisade, Peer::Testpmd], terms, &records)?;
+            println!("palisade / testpmd = {part:.2}; the goal is {:.1}", floor::GOAL);
+            if part < floor::GOAL {
+                return Err(Error::Usage("below the floor".to_owned()));
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The lab by itself: wires, clients, servers, generator and sink, with the kernel's own bridge where
 //! the gateway will be.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

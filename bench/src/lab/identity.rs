@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn every_counter_matters() {
-        let spoil: [(&str, fn(&mut Status)); 8] = [
+        type Change = fn(&mut Status);
+        let spoil: [(&str, Change); 8] = [
             ("received", |s| s.received += 1),
             ("forwarded", |s| s.forwarded += 1),
             ("passed", |s| s.passed -= 1),

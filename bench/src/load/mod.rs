@@ -14,12 +14,14 @@
 mod bpf;
 mod flow;
 mod generator;
+mod plan;
 mod random;
 mod sink;
 mod sources;
 
 pub use flow::{Class, Flow, MAX_FLOWS, spread};
 pub use generator::{Generator, Order, Sent};
+pub use plan::Plan;
 pub use random::Random;
 pub use sink::{Count, Sink};
 pub use sources::{Origin, Share, Shares, Sources};

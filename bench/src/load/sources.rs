@@ -108,7 +108,7 @@ impl Sources {
         let v4 =
             keys.v4.iter().filter(|(.., id)| holds(id.0)).flat_map(|(a, z, _)| public_v4(a, z));
         let v6 =
-            keys.v6.iter().filter(|(.., id)| holds(id.0)).filter_map(|(a, z, _)| public_v6(a, z));
+            keys.v6.iter().filter(|(.., id)| holds(id.0)).flat_map(|(a, z, _)| public_v6(a, z));
         // A family's smaller networks should not vanish beside one giant, so IPv6 ranges weigh alike.
         let v4 = Pool::new(v4.map(|(a, z)| ((a, z), u128::from(z - a) + 1)));
         let v6 = Pool::new(v6.map(|range| (range, 1)));
@@ -149,16 +149,21 @@ impl<A: Copy> Pool<A> {
 }
 
 /// The parts of a range that a host on the internet could have: 1.0.0.0 to 223.255.255.255 without
-/// the private, loopback, link-local and shared networks.
+/// the special networks of RFC 6890.
 fn public_v4(first: u32, last: u32) -> Vec<(u32, u32)> {
-    const HOLES: [(u32, u32); 7] = [
+    const HOLES: [(u32, u32); 12] = [
         (0x0000_0000, 0x00ff_ffff),
         (0x0a00_0000, 0x0aff_ffff),
         (0x6440_0000, 0x647f_ffff),
         (0x7f00_0000, 0x7fff_ffff),
         (0xa9fe_0000, 0xa9fe_ffff),
         (0xac10_0000, 0xac1f_ffff),
+        (0xc000_0000, 0xc000_00ff),
+        (0xc000_0200, 0xc000_02ff),
         (0xc0a8_0000, 0xc0a8_ffff),
+        (0xc612_0000, 0xc613_ffff),
+        (0xc633_6400, 0xc633_64ff),
+        (0xcb00_7100, 0xcb00_71ff),
     ];
     let mut parts = Vec::new();
     let mut begin = first;
@@ -177,11 +182,14 @@ fn public_v4(first: u32, last: u32) -> Vec<(u32, u32)> {
     parts
 }
 
-/// The part of a range in 2000::/3.
-fn public_v6(first: u128, last: u128) -> Option<(u128, u128)> {
-    let first = first.max(0x2000 << 112);
-    let last = last.min((0x4000 << 112) - 1);
-    (first <= last).then_some((first, last))
+/// The parts of a range in 2000::/3, without documentation's 2001:db8::/32.
+fn public_v6(first: u128, last: u128) -> impl Iterator<Item = (u128, u128)> {
+    const PARTS: [(u128, u128); 2] =
+        [(0x2000 << 112, (0x2001_0db8 << 96) - 1), (0x2001_0db9 << 96, (0x4000 << 112) - 1)];
+    PARTS
+        .into_iter()
+        .map(move |(a, z)| (first.max(a), last.min(z)))
+        .filter(|(first, last)| first <= last)
 }
 
 #[cfg(test)]
@@ -212,7 +220,8 @@ mod tests {
 
     #[test]
     fn private_space_is_cut_out() {
-        let cases: [((u32, u32), Vec<(u32, u32)>); 5] = [
+        type Parts = Vec<(u32, u32)>;
+        let cases: [((u32, u32), Parts); 5] = [
             ((0, 0x00ff_ffff), vec![]),
             (
                 (0x0900_0000, 0x0b00_0000),
@@ -226,8 +235,9 @@ mod tests {
             assert_eq!(public_v4(first, last), parts, "{first:x}-{last:x}");
         }
         let whole = public_v4(0, u32::MAX);
-        assert_eq!(whole.len(), 7);
-        assert_eq!(public_v6(0, u128::MAX), Some((0x2000 << 112, (0x4000 << 112) - 1)));
-        assert_eq!(public_v6(0, 5), None);
+        assert_eq!(whole.len(), 12);
+        assert_eq!(public_v6(0, u128::MAX).count(), 2);
+        assert_eq!(public_v6(0, 5).count(), 0);
+        assert_eq!(public_v6(0x2001_0db8 << 96, (0x2001_0db8 << 96) + 5).count(), 0);
     }
 }
