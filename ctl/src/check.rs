@@ -38,14 +38,10 @@ pub(crate) fn check(args: &Check) -> ExitCode {
 
 fn json(loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     let answer = match loaded {
-        Ok((ruleset, warnings)) => Answer {
-            valid: true,
-            problems: findings(&warnings),
-            summary: Some(summary(&ruleset)),
-        },
-        Err(error) => {
-            Answer { valid: false, problems: findings(error.problems()), summary: None }
+        Ok((ruleset, warnings)) => {
+            Answer { valid: true, problems: findings(&warnings), summary: Some(summary(&ruleset)) }
         }
+        Err(error) => Answer { valid: false, problems: findings(error.problems()), summary: None },
     };
     match serde_json::to_string_pretty(&answer) {
         Ok(text) => println!("{text}"),
@@ -85,8 +81,8 @@ fn findings(problems: &[Problem]) -> Vec<Finding> {
 
 fn summary(ruleset: &Ruleset) -> Summary {
     Summary {
-        domains: ruleset.domains().len(),
-        services: ruleset.service_count(),
+        domains: ruleset.legend().domains().len(),
+        services: ruleset.legend().services().len(),
         classes: ruleset.class_count(),
         memory_bytes: ruleset.memory_bytes(),
     }

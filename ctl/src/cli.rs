@@ -66,7 +66,9 @@ pub(crate) struct Run {
 
 /// Validate a policy.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Exit status: 0 when the policy is valid (warnings allowed), 1 when not.")]
+#[command(
+    after_long_help = "Exit status: 0 when the policy is valid (warnings allowed), 1 when not."
+)]
 pub(crate) struct Check {
     /// The policy to validate, with the files and databases that it names.
     #[arg(value_name = "POLICY")]
@@ -105,7 +107,12 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "ADDR", required_unless_present = "batch", conflicts_with = "batch")]
     pub(crate) from: Option<String>,
     /// Where the packet goes to.
-    #[arg(long, value_name = "ADDR:PORT/PROTO", required_unless_present = "batch", conflicts_with = "batch")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT/PROTO",
+        required_unless_present = "batch",
+        conflicts_with = "batch"
+    )]
     pub(crate) to: Option<String>,
     /// The interface that it arrives on.
     #[arg(long, value_enum, default_value_t = Arriving::Outside, conflicts_with = "batch")]
@@ -142,7 +149,9 @@ pub(crate) struct Status {
 ///
 /// A policy with a mistake changes nothing: the last good one stays in force.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Exit status: 0; 1 when the policy is refused; 3 when no gateway answers.")]
+#[command(
+    after_long_help = "Exit status: 0; 1 when the policy is refused; 3 when no gateway answers."
+)]
 pub(crate) struct Reload {
     #[command(flatten)]
     pub(crate) control: Control,

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Run) -> ExitCode {
         eprintln!("{NEEDS}");
         return ExitCode::FAILURE;
     };
-    match Config::load(path).and_then(|config| Gateway::start(&config)?.run()) {
+    match Config::load(path).and_then(|config| serve(&config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Config(error) | Error::Policy(error)) => {
             check::show(error.problems());
@@ -36,4 +36,28 @@ pub(crate) fn run(args: &Run) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(config: &Config) -> Result<(), Error> {
+    let gateway = Gateway::start(config)?;
+    check::show(gateway.warnings());
+    let status = gateway.status();
+    let mode = status.workers.first().map_or("", |worker| worker.mode.as_str());
+    eprintln!(
+        "palisade: {} <-> {}, {} worker(s), {mode} mode, revision {}",
+        config.outside,
+        config.inside,
+        status.workers.len(),
+        status.revision
+    );
+    let status = gateway.run()?;
+    let packets = &status.packets;
+    eprintln!(
+        "palisade: stopped after {} received, {} forwarded, {} passed, {} dropped",
+        packets.received,
+        packets.forwarded,
+        packets.passed,
+        packets.dropped_total()
+    );
+    Ok(())
 }

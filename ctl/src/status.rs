@@ -48,7 +48,11 @@ pub(crate) fn reload(args: &cli::Reload) -> ExitCode {
     }
 }
 
-fn ask(control: &cli::Control, method: Method, path: &str) -> Result<(StatusCode, Bytes), ExitCode> {
+fn ask(
+    control: &cli::Control,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), ExitCode> {
     client::ask(&control.socket, method, path).map_err(|error| {
         eprintln!(
             "palisade: no gateway answers at {}: {error}; start one with palisade run, or name its \
@@ -103,8 +107,19 @@ fn packets(status: &Status) -> Table {
 
 fn workers(status: &Status) -> Table {
     let mut table = table(&[
-        "core", "queue", "mode", "received", "forwarded", "dropped", "flows", "free", "fill", "rx",
-        "tx", "completion", "frames",
+        "core",
+        "queue",
+        "mode",
+        "received",
+        "forwarded",
+        "dropped",
+        "flows",
+        "free",
+        "fill",
+        "rx",
+        "tx",
+        "completion",
+        "frames",
     ]);
     for worker in &status.workers {
         let frames = &worker.frames;
@@ -127,17 +142,27 @@ fn workers(status: &Status) -> Table {
 }
 
 fn interfaces(status: &Status) -> Table {
-    let mut table = table(&["interface", "side", "queues", "not served", "dropped by the kernel"]);
+    let mut table = table(&[
+        "interface",
+        "side",
+        "driver",
+        "queues",
+        "unserved: dropped",
+        "bridged",
+        "kernel dropped",
+    ]);
     for interface in &status.interfaces {
         table.add_row([
             interface.name.clone(),
             interface.side.clone(),
+            interface.driver.clone(),
             interface.queues.to_string(),
-            interface.unserved.to_string(),
+            interface.unserved_dropped.to_string(),
+            interface.unserved_bridged.to_string(),
             interface.kernel_dropped.to_string(),
         ]);
     }
-    right(table, &[2, 3, 4])
+    right(table, &[3, 4, 5, 6])
 }
 
 fn domains(status: &Status) -> Table {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// One slot, written by its worker and read by anyone.
 #[derive(Debug, Default)]
-pub struct Board<T>(Arc<Mutex<T>>);
+pub(crate) struct Board<T>(Arc<Mutex<T>>);
 
 impl<T> Clone for Board<T> {
     fn clone(&self) -> Self {
@@ -18,12 +18,12 @@ impl<T> Clone for Board<T> {
 impl<T: Clone> Board<T> {
     /// A board that shows `first` until the worker writes.
     #[must_use]
-    pub fn new(first: T) -> Self {
+    pub(crate) fn new(first: T) -> Self {
         Self(Arc::new(Mutex::new(first)))
     }
 
     /// Shows what `write` puts there, unless a reader is looking: then `false`, try again next time.
-    pub fn show(&self, write: impl FnOnce(&mut T)) -> bool {
+    pub(crate) fn show(&self, write: impl FnOnce(&mut T)) -> bool {
         match self.0.try_lock() {
             Ok(mut slot) => write(&mut slot),
             Err(TryLockError::Poisoned(slot)) => write(&mut slot.into_inner()),
@@ -34,7 +34,7 @@ impl<T: Clone> Board<T> {
 
     /// A copy of what was shown last.
     #[must_use]
-    pub fn read(&self) -> T {
+    pub(crate) fn read(&self) -> T {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

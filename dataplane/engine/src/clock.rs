@@ -7,7 +7,7 @@ use filter::Now;
 /// Reads the monotonic clock a burst; the wall clock now and then, so that a step of it reaches the
 /// records and never the timeouts.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     /// Wall clock minus monotonic clock at the last [`Clock::sync`], nanoseconds.
     unix_base_ns: u64,
@@ -16,7 +16,7 @@ pub struct Clock {
 impl Clock {
     /// `start` is shared by all workers of a gateway, so that their milliseconds agree.
     #[must_use]
-    pub fn new(start: Instant) -> Self {
+    pub(crate) fn new(start: Instant) -> Self {
         let mut clock = Self { start, unix_base_ns: 0 };
         clock.sync();
         clock
@@ -25,13 +25,13 @@ impl Clock {
     /// The time.
     #[inline]
     #[must_use]
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let elapsed_ns = self.elapsed_ns();
         Now { unix_ns: self.unix_base_ns + elapsed_ns, mono_ms: elapsed_ns / 1_000_000 }
     }
 
     /// Reads the wall clock again.
-    pub fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         self.unix_base_ns = unix_ns().saturating_sub(self.elapsed_ns());
     }
 
@@ -42,7 +42,7 @@ impl Clock {
 
 /// Nanoseconds since 1970 UTC; 0 before.
 #[must_use]
-pub fn unix_ns() -> u64 {
+pub(crate) fn unix_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))

@@ -1,5 +1,7 @@
 //! `gateway.toml`: the machine. Every key but `interface` has a default; docs/gateway.md lists them.
 
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::{
@@ -8,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use af_xdp_rs::{FailMode, Mode};
-use lookup::document::{Document, Problem, Source, suggest};
+pub use af_xdp_rs::Mode;
+use lookup::document::{Document, LoadError, Problem, Source, suggest};
 use toml::Spanned;
 
 use self::text::FileText;
@@ -24,6 +26,15 @@ pub enum Poll {
     Adaptive,
     /// Sleeps whenever the rings are empty.
     Interrupt,
+}
+
+/// What the XDP program does when no worker serves a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailMode {
+    /// It drops.
+    Closed,
+    /// It bridges to the other interface, unjudged.
+    Open,
 }
 
 /// A validated `gateway.toml`.
@@ -57,12 +68,8 @@ pub struct Config {
     pub fail: FailMode,
 }
 
-const MODES: [(&str, Mode); 4] = [
-    ("auto", Mode::Auto),
-    ("zerocopy", Mode::ZeroCopy),
-    ("copy", Mode::Copy),
-    ("skb", Mode::Skb),
-];
+const MODES: [(&str, Mode); 4] =
+    [("auto", Mode::Auto), ("zerocopy", Mode::ZeroCopy), ("copy", Mode::Copy), ("skb", Mode::Skb)];
 const POLLS: [(&str, Poll); 3] =
     [("busy", Poll::Busy), ("adaptive", Poll::Adaptive), ("interrupt", Poll::Interrupt)];
 const FAILS: [(&str, FailMode); 2] = [("closed", FailMode::Closed), ("open", FailMode::Open)];
@@ -77,7 +84,8 @@ impl Config {
         let last = cores::online()?.last().copied().unwrap_or(0);
         let source = Source { name: path.display().to_string(), text };
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::read(source, folder, last).map_err(|problems| Error::Config(problems.into()))
+        Self::read(source, folder, last)
+            .map_err(|problems| Error::Config(Box::new(LoadError::from(problems))))
     }
 
     fn read(source: Source, folder: &Path, last_core: usize) -> Result<Self, Vec<Problem>> {

@@ -31,7 +31,7 @@ use crate::{Error, metrics, state::State};
 
 /// The listening sockets, open but not yet served; the socket's file goes away with it.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Control {
     socket: UnixListener,
     metrics: Option<TcpListener>,
     path: PathBuf,
@@ -42,7 +42,7 @@ impl Control {
     ///
     /// # Errors
     /// [`Error::Taken`] when a gateway answers at `path`; [`Error::Io`] otherwise.
-    pub fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, Error> {
         if UnixStream::connect(path).is_ok() {
             return Err(Error::Taken { object: path.display().to_string() });
         }
@@ -71,7 +71,7 @@ impl Control {
     ///
     /// # Errors
     /// When the runtime can't be started.
-    pub fn serve(self, state: Arc<State>, stop: oneshot::Receiver<()>) -> Result<(), Error> {
+    pub(crate) fn serve(self, state: Arc<State>, stop: oneshot::Receiver<()>) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -15,21 +15,24 @@ const ONLINE: &str = "/sys/devices/system/cpu/online";
 ///
 /// # Errors
 /// When sysfs can't be read.
-pub fn online() -> Result<Vec<usize>, Error> {
-    let text = fs::read_to_string(ONLINE)
-        .map_err(|source| Error::Io { operation: "read", object: ONLINE.into(), source })?;
+pub(crate) fn online() -> Result<Vec<usize>, Error> {
+    let text = fs::read_to_string(ONLINE).map_err(|source| Error::Io {
+        operation: "read",
+        object: ONLINE.into(),
+        source,
+    })?;
     Ok(ranges(text.trim()))
 }
 
 /// Pins the calling thread to `core`; `false` when the kernel refuses.
 #[must_use]
-pub fn pin(core: usize) -> bool {
+pub(crate) fn pin(core: usize) -> bool {
     core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
 /// Lets the calling thread, and those it starts, run on every online core but `workers`; where no
 /// core is left the thread stays where it is and shares.
-pub fn keep_off(workers: &[usize]) {
+pub(crate) fn keep_off(workers: &[usize]) {
     let Ok(online) = online() else { return };
     let mut set = CpuSet::new();
     for core in online.into_iter().filter(|core| !workers.contains(core)) {

@@ -31,7 +31,7 @@ use crate::{
     clock::Clock,
     control::Control,
     cores,
-    interface::{Interface, Pair},
+    interface::Pair,
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
@@ -86,8 +86,7 @@ impl Gateway {
     pub fn start(config: &Config) -> Result<Self, Error> {
         privilege::check()?;
         check_cores(config)?;
-        let (ruleset, warnings) =
-            Ruleset::load(&config.policy, Revision(1)).map_err(Box::new)?;
+        let (ruleset, warnings) = Ruleset::load(&config.policy, Revision(1)).map_err(Box::new)?;
         let control = Control::open(&config.socket, config.metrics)?;
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();
@@ -97,8 +96,8 @@ impl Gateway {
 
         let started = Instant::now();
         let publisher = Publisher::new(ruleset);
-        let mut pair = Pair::open(config)?;
-        let workers = workers(config, &mut pair, senders, &publisher, started)?;
+        let pair = Pair::open(config)?;
+        let workers = workers(config, &pair, senders, &publisher, started)?;
         let boards = workers.iter().map(|worker| worker.board.clone()).collect();
         pair.attach(&workers)?;
 
@@ -244,32 +243,36 @@ fn open_logger(
 /// One worker for each core, with its queue's sockets on one UMEM.
 fn workers(
     config: &Config,
-    pair: &mut Pair,
+    pair: &Pair,
     senders: Vec<records::Sender>,
     publisher: &Publisher,
     started: Instant,
 ) -> Result<Vec<Worker>, Error> {
     let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));
-    (0..).zip(&config.cores).zip(senders).map(|((queue, &core), records)| {
-        let (umem, free, sockets) = pair.sockets(queue)?;
-        let filter = Filter::new(
-            FilterConfig {
-                flows: config.flows,
-                records_per_s: config.records_per_s,
-                key: random_key()?,
-            },
-            Arc::clone(&shared),
-        );
-        let board = Board::new(Snapshot {
-            core,
-            queue,
-            mode: pair.granted(&sockets),
-            ..Snapshot::default()
-        });
-        let (rules, clock) = (publisher.reader(), Clock::new(started));
-        let poll = config.poll;
-        Ok(Worker { sockets, umem, free, filter, rules, records, clock, poll, board })
-    }).collect()
+    (0..)
+        .zip(&config.cores)
+        .zip(senders)
+        .map(|((queue, &core), records)| {
+            let (umem, free, sockets) = pair.sockets(queue)?;
+            let filter = Filter::new(
+                FilterConfig {
+                    flows: config.flows,
+                    records_per_s: config.records_per_s,
+                    key: random_key()?,
+                },
+                Arc::clone(&shared),
+            );
+            let board = Board::new(Snapshot {
+                core,
+                queue,
+                mode: sockets[0].granted().name().to_owned(),
+                ..Snapshot::default()
+            });
+            let (rules, clock) = (publisher.reader(), Clock::new(started));
+            let poll = config.poll;
+            Ok(Worker { sockets, umem, free, filter, rules, records, clock, poll, board })
+        })
+        .collect()
 }
 
 /// A key that nobody outside knows: the kernel's random numbers (getrandom(2)).
@@ -281,8 +284,8 @@ fn random_key() -> Result<[u8; 16], Error> {
 }
 
 fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(Error::io("wait for", "signals"))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("wait for", "signals"))?;
     spawn("signals".into(), move || {
         for signal in signals.forever() {
             let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };

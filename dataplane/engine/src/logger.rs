@@ -33,11 +33,11 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Names and origins of the recent revisions, newest last; shared with whoever publishes.
 #[derive(Clone, Debug, Default)]
-pub struct Legends(Arc<Mutex<VecDeque<(Revision, Arc<Legend>)>>>);
+pub(crate) struct Legends(Arc<Mutex<VecDeque<(Revision, Arc<Legend>)>>>);
 
 impl Legends {
     /// Makes a revision known; call it before the first packet is judged by it.
-    pub fn add(&self, revision: Revision, legend: Arc<Legend>) {
+    pub(crate) fn add(&self, revision: Revision, legend: Arc<Legend>) {
         let mut legends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if legends.len() == LEGENDS {
             legends.pop_front();
@@ -53,7 +53,7 @@ impl Legends {
 
 /// The drop log and what feeds it.
 #[derive(Debug)]
-pub struct Logger {
+pub(crate) struct Logger {
     rings: Vec<Consumer<DropRecord>>,
     legends: Legends,
     /// The legend of the last record: nearly always the next one's too.
@@ -69,7 +69,7 @@ impl Logger {
     ///
     /// # Errors
     /// When the log or its folder can't be made.
-    pub fn open(
+    pub(crate) fn open(
         path: &Path,
         interfaces: [String; 2],
         rings: Vec<Consumer<DropRecord>>,
@@ -89,7 +89,7 @@ impl Logger {
     }
 
     /// Writes until `stop` is set and the rings are empty.
-    pub fn run(mut self, stop: &AtomicBool) {
+    pub(crate) fn run(mut self, stop: &AtomicBool) {
         loop {
             // Read before draining: what was pushed before the stop is written before the end.
             let last = stop.load(Ordering::Acquire);

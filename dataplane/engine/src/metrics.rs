@@ -16,7 +16,7 @@ use crate::Status;
 ///
 /// # Errors
 /// When the encoder fails, which it does only for want of memory.
-pub fn text(status: Status) -> Result<String, std::fmt::Error> {
+pub(crate) fn text(status: Status) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("palisade");
     registry.register_collector(Box::new(Snapshot(status)));
     let mut text = String::new();
@@ -33,39 +33,89 @@ impl Collector for Snapshot {
         let worker = |index: usize| [("worker", index.to_string())];
         let workers = || status.workers.iter().enumerate();
 
-        family(&mut encoder, "received_packets", "Packets taken from the receive rings",
-            workers().map(|(i, w)| (worker(i), w.packets.received)))?;
-        family(&mut encoder, "forwarded_packets", "Packets judged and sent on",
-            workers().map(|(i, w)| (worker(i), w.packets.forwarded)))?;
-        family(&mut encoder, "passed_packets", "Link traffic sent on unjudged",
-            workers().map(|(i, w)| (worker(i), w.packets.passed)))?;
-        family(&mut encoder, "dropped_packets", "Packets dropped, by reason",
+        family(
+            &mut encoder,
+            "received_packets",
+            "Packets taken from the receive rings",
+            workers().map(|(i, w)| (worker(i), w.packets.received)),
+        )?;
+        family(
+            &mut encoder,
+            "forwarded_packets",
+            "Packets judged and sent on",
+            workers().map(|(i, w)| (worker(i), w.packets.forwarded)),
+        )?;
+        family(
+            &mut encoder,
+            "passed_packets",
+            "Link traffic sent on unjudged",
+            workers().map(|(i, w)| (worker(i), w.packets.passed)),
+        )?;
+        family(
+            &mut encoder,
+            "dropped_packets",
+            "Packets dropped, by reason",
             workers().flat_map(|(i, w)| {
                 w.packets.dropped.iter().map(move |(reason, packets)| {
                     ([("worker", i.to_string()), ("reason", reason.clone())], *packets)
                 })
-            }))?;
-        family(&mut encoder, "shadowed_packets", "Packets a shadow domain would have dropped",
-            workers().map(|(i, w)| (worker(i), w.packets.shadowed)))?;
-        family(&mut encoder, "drop_records", "Drop records by what became of them",
+            }),
+        )?;
+        family(
+            &mut encoder,
+            "shadowed_packets",
+            "Packets a shadow domain would have dropped",
+            workers().map(|(i, w)| (worker(i), w.packets.shadowed)),
+        )?;
+        family(
+            &mut encoder,
+            "drop_records",
+            "Drop records by what became of them",
             workers().flat_map(|(i, w)| {
                 let records = w.packets.records;
-                [("recorded", records.recorded), ("suppressed", records.suppressed),
-                    ("lost", records.lost)]
-                    .map(|(fate, count)| {
-                        ([("worker", i.to_string()), ("fate", fate.to_string())], count)
-                    })
-            }))?;
-        family(&mut encoder, "domain_packets", "Packets judged, by domain and verdict",
+                [
+                    ("recorded", records.recorded),
+                    ("suppressed", records.suppressed),
+                    ("lost", records.lost),
+                ]
+                .map(|(fate, count)| {
+                    ([("worker", i.to_string()), ("fate", fate.to_string())], count)
+                })
+            }),
+        )?;
+        family(
+            &mut encoder,
+            "domain_packets",
+            "Packets judged, by domain and verdict",
             status.domains.iter().flat_map(|(name, domain)| {
-                [("allowed", domain.allowed), ("dropped", domain.dropped), ("shadowed", domain.shadowed)].map(|(verdict, count)| {
+                [
+                    ("allowed", domain.allowed),
+                    ("dropped", domain.dropped),
+                    ("shadowed", domain.shadowed),
+                ]
+                .map(|(verdict, count)| {
                     ([("domain", name.clone()), ("verdict", verdict.to_string())], count)
                 })
-            }))?;
-        family(&mut encoder, "unserved_packets", "Packets on queues that no worker served",
-            status.interfaces.iter().map(|i| ([("interface", i.name.clone())], i.unserved)))?;
-        family(&mut encoder, "kernel_dropped_packets", "Packets that found no frame or no room",
-            status.interfaces.iter().map(|i| ([("interface", i.name.clone())], i.kernel_dropped)))?;
+            }),
+        )?;
+        family(
+            &mut encoder,
+            "unserved_packets",
+            "Packets on queues that no worker served",
+            status.interfaces.iter().flat_map(|i| {
+                [("dropped", i.unserved_dropped), ("bridged", i.unserved_bridged)].map(
+                    |(fate, packets)| {
+                        ([("interface", i.name.clone()), ("fate", fate.to_string())], packets)
+                    },
+                )
+            }),
+        )?;
+        family(
+            &mut encoder,
+            "kernel_dropped_packets",
+            "Packets that found no frame or no room",
+            status.interfaces.iter().map(|i| ([("interface", i.name.clone())], i.kernel_dropped)),
+        )?;
         gauge(&mut encoder, "flows", "Entries of all flow tables", status.flows)?;
         gauge(&mut encoder, "revision", "The ruleset in force", status.revision.into())?;
         gauge(&mut encoder, "uptime_seconds", "Seconds since the start", status.uptime_s)?;

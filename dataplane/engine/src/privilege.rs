@@ -15,11 +15,14 @@ const NEEDED: [(CapabilitySet, &str); 4] = [
 
 /// # Errors
 /// [`Error::Capabilities`] with the names of those that are missing.
-pub fn check() -> Result<(), Error> {
+pub(crate) fn check() -> Result<(), Error> {
     let held = capabilities(None)
         .map_err(|errno| Error::io("read", "the process's capabilities")(errno.into()))?
         .effective;
-    let missing: Vec<_> =
-        NEEDED.iter().filter(|(needed, _)| !held.contains(*needed)).map(|(_, name)| *name).collect();
+    let missing: Vec<_> = NEEDED
+        .iter()
+        .filter(|(needed, _)| !held.contains(*needed))
+        .map(|(_, name)| *name)
+        .collect();
     if missing.is_empty() { Ok(()) } else { Err(Error::Capabilities { missing }) }
 }

@@ -17,66 +17,74 @@ use lookup::{Revision, Ruleset};
 
 /// The writing end: one per gateway.
 #[derive(Debug)]
-pub struct Publisher {
+pub(crate) struct Publisher {
     current: Arc<ArcSwap<Ruleset>>,
     retired: Vec<Arc<Ruleset>>,
 }
 
 /// The reading end: one per worker, moved to its thread.
 #[derive(Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     cache: Cache<Arc<ArcSwap<Ruleset>>, Arc<Ruleset>>,
+    current: Arc<Ruleset>,
 }
 
 impl Publisher {
     /// Publishes the first ruleset.
     #[must_use]
-    pub fn new(first: Ruleset) -> Self {
+    pub(crate) fn new(first: Ruleset) -> Self {
         Self { current: Arc::new(ArcSwap::from_pointee(first)), retired: Vec::new() }
     }
 
     /// A reading end for one worker.
     #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader { cache: Cache::new(Arc::clone(&self.current)) }
+    pub(crate) fn reader(&self) -> Reader {
+        Reader { cache: Cache::new(Arc::clone(&self.current)), current: self.current() }
     }
 
     /// The ruleset in force.
     #[must_use]
-    pub fn current(&self) -> Arc<Ruleset> {
+    pub(crate) fn current(&self) -> Arc<Ruleset> {
         self.current.load_full()
     }
 
     /// The revision that the next ruleset is to be compiled as.
     #[must_use]
-    pub fn next_revision(&self) -> Revision {
+    pub(crate) fn next_revision(&self) -> Revision {
         Revision(self.current.load().revision().0.wrapping_add(1))
     }
 
     /// Puts `next` in force for every worker's next burst.
-    pub fn publish(&mut self, next: Ruleset) {
+    pub(crate) fn publish(&mut self, next: Ruleset) {
         self.retired.push(self.current.swap(Arc::new(next)));
         self.collect();
     }
 
     /// Frees superseded rulesets that no worker holds any more; returns how many still wait.
-    pub fn collect(&mut self) -> usize {
+    pub(crate) fn collect(&mut self) -> usize {
         self.retired.retain(|ruleset| Arc::strong_count(ruleset) > 1);
         self.retired.len()
     }
 }
 
 impl Reader {
-    /// Takes the ruleset that is in force: one atomic load when nothing changed.
+    /// Takes the ruleset that is in force: one atomic load. `true` when it numbers its domains
+    /// otherwise than the one before, so that counters by domain must start anew.
     #[inline]
-    pub fn refresh(&mut self) -> &Arc<Ruleset> {
-        self.cache.load()
+    pub(crate) fn refresh(&mut self) -> bool {
+        let next = self.cache.load();
+        if Arc::ptr_eq(next, &self.current) {
+            return false;
+        }
+        let renumbered = next.legend().domains() != self.current.legend().domains();
+        self.current = Arc::clone(next);
+        renumbered
     }
 
     /// The ruleset of the last refresh.
     #[inline]
     #[must_use]
-    pub fn current(&self) -> &Ruleset {
-        self.cache.peek()
+    pub(crate) fn current(&self) -> &Ruleset {
+        &self.current
     }
 }

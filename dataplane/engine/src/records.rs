@@ -16,7 +16,7 @@ const STAGED: usize = BURST + 2;
 
 /// The worker's end.
 #[derive(Debug)]
-pub struct Sender {
+pub(crate) struct Sender {
     ring: Producer<DropRecord>,
     staged: ArrayVec<DropRecord, STAGED>,
     /// Room in the ring beyond what is staged, as far as known.
@@ -25,14 +25,14 @@ pub struct Sender {
 
 /// A ring for `records` drop records.
 #[must_use]
-pub fn ring(records: usize) -> (Sender, Consumer<DropRecord>) {
+pub(crate) fn ring(records: usize) -> (Sender, Consumer<DropRecord>) {
     let (ring, consumer) = RingBuffer::new(records);
     (Sender { ring, staged: ArrayVec::new(), room: records }, consumer)
 }
 
 impl Sender {
     /// Publishes what the burst staged.
-    pub fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         if self.staged.is_empty() {
             return;
         }

@@ -19,13 +19,13 @@ use crate::{
     interface::Interface,
     logger::Legends,
     publish::Publisher,
-    status::{DomainStatus, GeoAge, Packets, RecordCounts, Status, WorkerStatus},
+    status::{GeoAge, Packets, RecordCounts, Status, WorkerStatus},
     worker::Snapshot,
 };
 
 /// The running gateway as seen from outside its workers.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     policy: PathBuf,
     publisher: Mutex<Publisher>,
     legends: Legends,
@@ -37,7 +37,7 @@ pub struct State {
 
 /// What a reload did.
 #[derive(Debug)]
-pub struct Reloaded {
+pub(crate) struct Reloaded {
     revision: u32,
     compiled_in: Duration,
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Reloaded {
 impl State {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         policy: PathBuf,
         publisher: Publisher,
         legends: Legends,
@@ -69,7 +69,7 @@ impl State {
     ///
     /// # Errors
     /// Everything that is wrong with the policy.
-    pub fn reload(&self) -> Result<Reloaded, LoadError> {
+    pub(crate) fn reload(&self) -> Result<Reloaded, LoadError> {
         let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let (ruleset, _) = Ruleset::load(&self.policy, publisher.next_revision())?;
@@ -81,13 +81,13 @@ impl State {
 
     /// The interfaces, outside first.
     #[must_use]
-    pub fn interfaces(&self) -> &[Interface; 2] {
+    pub(crate) fn interfaces(&self) -> &[Interface; 2] {
         &self.interfaces
     }
 
     /// The gateway now.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         let ruleset = {
             let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
             publisher.collect();
@@ -106,7 +106,7 @@ impl State {
         for worker in &workers {
             status.packets.add(&worker.packets);
         }
-        for (place, domain) in ruleset.domains().iter().enumerate() {
+        for (place, domain) in ruleset.legend().domains().iter().enumerate() {
             let entry = status.domains.entry(domain.name.clone()).or_default();
             for counters in snapshots.iter().filter_map(|snapshot| snapshot.domains.get(place)) {
                 entry.allowed += counters.allowed;
@@ -122,7 +122,7 @@ impl State {
                 interface.status(snapshots.iter().map(|worker| worker.kernel_dropped[side]).sum())
             })
             .collect();
-        status.warnings = ruleset.warnings_at(unix_ns() / 1_000_000_000);
+        status.warnings = age_warnings(&ruleset, &status.geo);
         status.workers = workers;
         status
     }
@@ -161,12 +161,35 @@ fn records(counters: filter::RecordCounters) -> RecordCounts {
 }
 
 fn geo_age(ruleset: &Ruleset) -> GeoAge {
-    let info = ruleset.geo().country();
-    let seconds = i64::try_from(info.build_epoch_secs).unwrap_or(0);
-    let now = i64::try_from(unix_ns() / 1_000_000_000).unwrap_or(0);
+    let info = &ruleset.geo().country;
+    let build = info.build_epoch_secs.and_then(|seconds| i64::try_from(seconds).ok());
+    let now = i64::try_from(unix_ns() / 1_000_000_000).unwrap_or(i64::MAX);
     GeoAge {
-        build: jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string()),
-        age_days: Some((now - seconds).max(0) / 86_400),
+        build: build
+            .and_then(|build| jiff::Timestamp::from_second(build).ok())
+            .map(|t| t.to_string()),
+        age_days: build.map(|build| (now - build).max(0) / 86_400),
         source: info.source.clone(),
     }
+}
+
+/// What the operator should do about the country database.
+fn age_warnings(ruleset: &Ruleset, geo: &GeoAge) -> Vec<String> {
+    let facts = ruleset.geo();
+    let limit = i64::from(facts.max_age_days);
+    let mut warnings = Vec::new();
+    if facts.country.embedded {
+        let age = geo.age_days.unwrap_or(0);
+        warnings.push(format!(
+            "countries come from the embedded table, {age} days old: name a better one with [geo] \
+             country = \"FILE.mmdb\" in the policy"
+        ));
+    } else if let Some(days) = geo.age_days.filter(|days| *days > limit) {
+        warnings.push(format!(
+            "the country database {} is {days} days old, more than max_age_days = {limit}: fetch a \
+             new one and run palisade reload",
+            geo.source
+        ));
+    }
+    warnings
 }

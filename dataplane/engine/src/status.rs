@@ -116,10 +116,14 @@ pub struct InterfaceStatus {
     pub name: String,
     /// `outside` or `inside`.
     pub side: String,
+    /// Its driver, or the kind of a virtual link.
+    pub driver: String,
     /// Its receive queues.
-    pub queues: usize,
-    /// Packets that the XDP program dropped or bridged because no worker served their queue.
-    pub unserved: u64,
+    pub queues: u32,
+    /// Packets of queues that no worker served, dropped by the fail mode.
+    pub unserved_dropped: u64,
+    /// Packets of queues that no worker served, bridged by the fail mode.
+    pub unserved_bridged: u64,
     /// Packets that the kernel dropped for want of a frame or of room in a ring.
     pub kernel_dropped: u64,
 }

@@ -10,10 +10,7 @@
 //! is empty between turns, which is where counters are shown and a new ruleset is taken.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -21,7 +18,7 @@ use std::{
 use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
 use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter};
-use lookup::{Legend, Side};
+use lookup::Side;
 
 use crate::{
     board::Board, clock::Clock, config::Poll, idle::Idle, publish::Reader, records::Sender,
@@ -37,7 +34,7 @@ const DRAIN: Duration = Duration::from_millis(200);
 
 /// What a worker shows of itself, taken between two bursts.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub(crate) core: usize,
     pub(crate) queue: u32,
     pub(crate) mode: String,
@@ -51,7 +48,7 @@ pub struct Snapshot {
 
 /// What a worker is made of.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Sockets of outside and inside.
     pub sockets: [Socket; 2],
     /// The memory that both share.
@@ -74,12 +71,13 @@ pub struct Worker {
 
 impl Worker {
     /// Forwards until `stop` is set; then the last records are out and every frame is home.
-    pub fn run(mut self, stop: &AtomicBool) {
+    pub(crate) fn run(mut self, stop: &AtomicBool) {
         let mut idle = Idle::new(self.poll);
-        let mut legend = Arc::clone(self.rules.refresh().legend());
         let (mut kept_ms, mut shown_ms) = (0, 0);
         while !stop.load(Ordering::Relaxed) {
-            self.follow(&mut legend);
+            if self.rules.refresh() {
+                self.filter.clear_domains();
+            }
             let received = self.turn(Side::Outside) + self.turn(Side::Inside);
             let now = self.clock.now();
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
@@ -97,48 +95,39 @@ impl Worker {
         self.finish();
     }
 
-    /// Takes the published ruleset for this turn: one atomic load. Counters by domain start anew when
-    /// it numbers its domains differently.
-    fn follow(&mut self, legend: &mut Arc<Legend>) {
-        let next = self.rules.refresh().legend();
-        if !Arc::ptr_eq(next, legend) {
-            if !next.same_domains(legend) {
-                self.filter.clear_domains();
-            }
-            *legend = Arc::clone(next);
-        }
-    }
-
     /// One burst that arrived on `side`; returns how many packets it had.
     fn turn(&mut self, side: Side) -> usize {
-        let [outside, inside] = &mut self.sockets;
-        let (from, to) = match side {
-            Side::Outside => (outside, inside),
-            Side::Inside => (inside, outside),
-        };
-        to.reclaim(&mut self.free);
         let mut burst: ArrayVec<Packet, BURST> = ArrayVec::new();
-        let received = from.receive(&mut burst);
+        let mut actions = Actions::new();
+        let [from, to] = facing(&mut self.sockets, side);
+        to.reclaim(&mut self.free);
+        from.receive(&mut burst);
+        let received = burst.len();
         if received > 0 {
-            let mut actions = Actions::new();
-            let frames: ArrayVec<&[u8], BURST> =
-                burst.iter().map(|packet| self.umem.bytes(packet)).collect();
-            let (rules, now) = (self.rules.current(), self.clock.now());
-            self.filter.process(rules, now, side, &frames, &mut actions, &mut self.records);
-            for (packet, action) in burst.drain(..).zip(actions) {
-                if action == Action::Drop {
-                    self.free.push(packet.into_frame());
-                } else if let Err(packet) = to.send(packet) {
-                    self.filter.undeliverable(action);
-                    self.free.push(packet.into_frame());
-                }
+            self.judge(side, &burst, &mut actions);
+        }
+        let [from, to] = facing(&mut self.sockets, side);
+        for (packet, action) in burst.into_iter().zip(actions) {
+            if action == Action::Drop {
+                self.free.push(packet.into_frame());
+            } else if let Err(packet) = to.send(packet) {
+                self.filter.undeliverable(action);
+                self.free.push(packet.into_frame());
             }
-            self.records.commit();
         }
         // Also without a packet: what an earlier turn could not send or refill is tried again.
         to.commit();
         from.refill(&mut self.free);
         received
+    }
+
+    /// One action for each packet of the burst.
+    fn judge(&mut self, side: Side, burst: &[Packet], actions: &mut Actions) {
+        let frames: ArrayVec<&[u8], BURST> =
+            burst.iter().map(|packet| self.umem.bytes(packet)).collect();
+        let (rules, now) = (self.rules.current(), self.clock.now());
+        self.filter.process(rules, now, side, &frames, actions, &mut self.records);
+        self.records.commit();
     }
 
     /// The last records go out, packets on their way get a moment to leave, frames come home.
@@ -197,5 +186,14 @@ impl Worker {
             slot.frames = frames;
             slot.kernel_dropped = kernel_dropped;
         })
+    }
+}
+
+/// The sockets as a packet that arrived on `side` meets them: where from, where to.
+fn facing(sockets: &mut [Socket; 2], side: Side) -> [&mut Socket; 2] {
+    let [outside, inside] = sockets;
+    match side {
+        Side::Outside => [outside, inside],
+        Side::Inside => [inside, outside],
     }
 }

@@ -18,7 +18,7 @@ use crate::counters::Domains;
 use crate::flow::{Hasher, Key, Table};
 use crate::limiter::{Bucket, Hold};
 use crate::parse::{Fate, Packet, parse};
-use crate::{Counters, DomainCounters, Records, Shared};
+use crate::{Counters, DomainCounters, DropReason, Records, Shared};
 
 /// The most frames of one burst.
 pub const BURST: usize = 64;
@@ -190,6 +190,19 @@ impl Filter {
     pub fn finish(&mut self, records: &mut impl Records) {
         self.drops.flush(&mut self.counters.records, records);
         self.shadows.flush(&mut self.counters.shadow_records, records);
+    }
+
+    /// A packet that was to leave found no room in the other interface's TX ring: it becomes a drop
+    /// without a record of its own.
+    pub fn undeliverable(&mut self, action: Action) {
+        let sent = match action {
+            Action::Forward => &mut self.counters.forwarded,
+            Action::Pass => &mut self.counters.passed,
+            Action::Drop => return,
+        };
+        *sent -= 1;
+        self.counters.dropped[DropReason::TxFull.index()] += 1;
+        self.counters.records.suppressed += 1;
     }
 
     /// What was counted since the filter was made.

@@ -67,6 +67,8 @@ reasons! {
     FragmentOverlap = "fragment_overlap",
     /// A fragment whose first one was not seen, was dropped, or was judged by another ruleset.
     FragmentOrphan = "fragment_orphan",
+    /// Allowed, but the other interface's TX ring had no room.
+    TxFull = "tx_full",
 }
 
 impl DropReason {

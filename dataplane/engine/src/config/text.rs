@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use lookup::document::{Document, section};
-use serde::Deserialize;
+use lookup::document::{Document, Node, Section, entries, section, unknown_key, value};
 use toml::Spanned;
 
 section! {
@@ -31,4 +30,46 @@ section! {
 section! {
     /// `[fail]`
     FailText { mode: Spanned<String>, }
+}
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct FileText {
+    pub(super) policy: Option<Spanned<String>>,
+    pub(super) interface: InterfaceText,
+    /// Where `[interface]` stands; the start of the file when it is missing.
+    pub(super) interface_span: Range<usize>,
+    pub(super) workers: WorkersText,
+    pub(super) drops: DropsText,
+    pub(super) control: ControlText,
+    pub(super) fail: FailText,
+}
+
+const KEYS: &[&str] = &["policy", "interface", "workers", "drops", "control", "fail"];
+
+impl FileText {
+    /// Reads the text; whatever does not fit is reported and left out.
+    pub(super) fn read(document: &mut Document) -> Self {
+        let source = document.source();
+        let mut file = Self::default();
+        for (key, node) in entries(document, &source) {
+            match key.get_ref().as_str() {
+                "policy" => file.policy = value(document, node),
+                "interface" => {
+                    file.interface_span = node.span();
+                    file.interface = or_empty(document, "interface", node);
+                }
+                "workers" => file.workers = or_empty(document, "workers", node),
+                "drops" => file.drops = or_empty(document, "drops", node),
+                "control" => file.control = or_empty(document, "control", node),
+                "fail" => file.fail = or_empty(document, "fail", node),
+                _ => unknown_key(document, &key, "gateway.toml", KEYS),
+            }
+        }
+        file
+    }
+}
+
+fn or_empty<T: Section + Default>(document: &mut Document, path: &str, node: Node<'_>) -> T {
+    section(document, path, node).unwrap_or_default()
 }

@@ -1,0 +1,93 @@
+//! What gateway.toml may say, and what is answered when it says something else.
+
+use super::*;
+
+const FOLDER: &str = "/etc/palisade";
+
+fn read(text: &str) -> Result<Config, Vec<Problem>> {
+    let source = Source { name: "gateway.toml".into(), text: text.into() };
+    Config::read(source, Path::new(FOLDER), 3)
+}
+
+const INTERFACES: &str = "[interface]\noutside = \"eth0\"\ninside = \"eth1\"\n";
+
+#[test]
+fn every_key_but_interface_has_a_default() {
+    let config = read(INTERFACES).unwrap();
+    assert_eq!(config.policy, Path::new("/etc/palisade/policy.toml"));
+    assert_eq!((config.outside.as_str(), config.inside.as_str()), ("eth0", "eth1"));
+    assert_eq!(config.cores, [3]);
+    assert_eq!((config.mode, config.poll), (Mode::Auto, Poll::Busy));
+    assert_eq!((config.frames, config.flows), (16_384, 1 << 20));
+    assert_eq!(config.drops, Path::new("/var/log/palisade/drops.jsonl"));
+    assert_eq!(config.records_per_s, 10_000);
+    assert_eq!(config.socket, Path::new("/run/palisade/control.sock"));
+    assert_eq!(config.metrics, None);
+    assert_eq!(config.fail, FailMode::Closed);
+}
+
+#[test]
+fn every_key_is_taken() {
+    let text = "policy = \"p.toml\"\n\
+        [workers]\ncores = [0, 2]\nmode = \"skb\"\npoll = \"adaptive\"\nframes = 1024\nflows = 64\n\
+        [drops]\npath = \"/tmp/d.jsonl\"\nrate = 0\n\
+        [control]\nsocket = \"c.sock\"\nmetrics = \"127.0.0.1:9477\"\n\
+        [fail]\nmode = \"open\"\n";
+    let config = read(&format!("{text}{INTERFACES}")).unwrap();
+    assert_eq!(config.policy, Path::new("/etc/palisade/p.toml"));
+    assert_eq!(config.cores, [0, 2]);
+    assert_eq!((config.mode, config.poll), (Mode::Skb, Poll::Adaptive));
+    assert_eq!((config.frames, config.flows), (1024, 64));
+    assert_eq!((config.drops, config.records_per_s), (PathBuf::from("/tmp/d.jsonl"), 0));
+    assert_eq!(config.socket, Path::new("/etc/palisade/c.sock"));
+    assert_eq!(config.metrics, Some("127.0.0.1:9477".parse().unwrap()));
+    assert_eq!(config.fail, FailMode::Open);
+}
+
+/// A line put before the interfaces, and what is answered: line, column, message, help.
+const MISTAKES: [(&str, usize, usize, &str, &str); 13] = [
+    ("polic = \"p\"", 1, 1, "unknown key `polic` in `gateway.toml`", "did you mean `policy`?"),
+    ("policy = 3", 1, 10, "invalid type", "put it in quotes"),
+    ("[worker]\ncores = [1]", 1, 2, "unknown key `worker`", "did you mean `workers`?"),
+    ("[workers]\ncore = [1]", 2, 1, "unknown key `core` in `workers`", "did you mean `cores`?"),
+    ("[workers]\ncores = []", 2, 9, "no cores", "one worker runs on each"),
+    ("[workers]\ncores = [1, 1]", 2, 13, "core 1 stands twice", "remove one"),
+    ("[workers]\ncores = [-1]", 2, 10, "invalid value", "whole number"),
+    ("[workers]\nmode = \"zero-copy\"", 2, 8, "unknown mode `zero-copy`", "`zerocopy`?"),
+    ("[workers]\npoll = \"x\"", 2, 8, "unknown poll mode `x`", "busy, adaptive, interrupt"),
+    ("[workers]\nframes = 8", 2, 10, "8 is out of range", "choose 512 to"),
+    ("[control]\nmetrics = \"9477\"", 2, 11, "not an address", "127.0.0.1:9477"),
+    ("[fail]\nmode = \"close\"", 2, 8, "unknown fail mode `close`", "`closed`?"),
+    ("[drops]\nrate = -5", 2, 8, "invalid value", "whole number"),
+];
+
+#[test]
+fn a_mistake_is_answered_with_its_place_and_what_to_do() {
+    for (text, line, column, message, help) in MISTAKES {
+        let problems = read(&format!("{text}\n{INTERFACES}")).expect_err(text);
+        let [problem] = &problems[..] else { panic!("{text}: {problems:?}") };
+        let finding = problem.finding();
+        assert_eq!((finding.line, finding.column), (Some(line), Some(column)), "{text}");
+        assert!(finding.message.contains(message), "{text}: {}", finding.message);
+        assert!(finding.help.contains(help), "{text}: {}", finding.help);
+    }
+}
+
+#[test]
+fn the_interfaces_are_named_and_differ() {
+    for (text, message) in [
+        ("", "no outside interface is named"),
+        ("[interface]\noutside = \"eth0\"", "no inside interface is named"),
+        ("[interface]\noutside = \"a\"\ninside = \"a\"", "outside and inside are the same"),
+        ("[interface]\noutside = \"a-name-of-16-chr\"\ninside = \"b\"", "not the name"),
+    ] {
+        let problems = read(text).expect_err(text);
+        assert!(problems[0].to_string().contains(message), "{text}: {problems:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_answered_at_once() {
+    let problems = read("[fail]\nmode = \"x\"\n[workers]\ncores = []\n").unwrap_err();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}

@@ -1,0 +1,173 @@
+//! The two interfaces of a gateway: checked, opened queue by queue, and let go again.
+
+use std::sync::{Mutex, PoisonError};
+
+use af_xdp_rs::{
+    AttachMode, FailMode as Fail, FreeList, Interface as Link, Mode, Program, Socket, SocketConfig,
+    Umem, UmemConfig,
+};
+
+use crate::{Config, Error, FailMode, status::InterfaceStatus, worker::Worker};
+
+/// Bytes of a frame on the wire beyond the MTU: an Ethernet header and two VLAN tags.
+const LINK_HEADER_BYTES: u32 = 14 + 2 * 4;
+/// The chunk sizes of a UMEM (`net/xdp/xdp_umem.c` asks for 2,048 at least, a page at most).
+const FRAME_BYTES: [u32; 2] = [2048, 4096];
+
+/// An interface that a gateway serves.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    link: Link,
+    side: &'static str,
+    /// Locked by the threads that start, show and stop; never by a worker.
+    program: Mutex<Program>,
+}
+
+/// Outside and inside, on their way to being served.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    interfaces: [Interface; 2],
+    umem: UmemConfig,
+    mode: Mode,
+}
+
+impl Pair {
+    /// Looks both interfaces up and loads their programs; nothing is attached yet.
+    ///
+    /// # Errors
+    /// A missing interface, too few queues, an MTU that no frame holds, a program refused.
+    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+        let links = [Link::find(&config.outside)?, Link::find(&config.inside)?];
+        let workers = config.cores.len();
+        for link in &links {
+            if (link.rx_queues.min(link.tx_queues) as usize) < workers {
+                let queues = link.rx_queues.min(link.tx_queues) as usize;
+                return Err(Error::TooFewQueues { interface: link.name.clone(), queues, workers });
+            }
+        }
+        let umem = umem_for(config.frames, &links)?;
+        let [outside, inside] = links;
+        let (to_outside, to_inside) = (outside.index, inside.index);
+        Ok(Self {
+            interfaces: [
+                Interface::open(outside, "outside", config.fail, to_inside)?,
+                Interface::open(inside, "inside", config.fail, to_outside)?,
+            ],
+            umem,
+            mode: config.mode,
+        })
+    }
+
+    /// A UMEM and the two sockets of `queue` on it.
+    ///
+    /// # Errors
+    /// What the kernel refuses, with the way out.
+    pub(crate) fn sockets(&self, queue: u32) -> Result<(Umem, FreeList, [Socket; 2]), Error> {
+        let (umem, free) = Umem::new(&self.umem)?;
+        let [outside, inside] = &self.interfaces;
+        let config = SocketConfig { mode: self.mode, ..SocketConfig::for_frames(self.umem.frames) };
+        let queues = [(&outside.link, queue), (&inside.link, queue)];
+        let sockets = Socket::pair(&umem, queues, &config)?;
+        Ok((umem, free, sockets))
+    }
+
+    /// Makes both interfaces promiscuous, attaches the programs and serves the workers' queues.
+    ///
+    /// # Errors
+    /// A foreign XDP program, or what the kernel refuses; what was attached is detached again.
+    pub(crate) fn attach(&self, workers: &[Worker]) -> Result<(), Error> {
+        let attached = self
+            .interfaces
+            .iter()
+            .enumerate()
+            .try_for_each(|(side, interface)| interface.attach(self.mode, workers, side));
+        if attached.is_err() {
+            self.interfaces.iter().for_each(Interface::detach);
+        }
+        attached
+    }
+
+    /// The interfaces, outside first.
+    #[must_use]
+    pub(crate) fn into_interfaces(self) -> [Interface; 2] {
+        self.interfaces
+    }
+}
+
+impl Interface {
+    fn open(link: Link, side: &'static str, fail: FailMode, peer: u32) -> Result<Self, Error> {
+        let fail = match fail {
+            FailMode::Closed => Fail::Closed,
+            FailMode::Open => Fail::Open { to: peer },
+        };
+        let program = Mutex::new(Program::load(fail, link.rx_queues)?);
+        Ok(Self { link, side, program })
+    }
+
+    fn attach(&self, mode: Mode, workers: &[Worker], side: usize) -> Result<(), Error> {
+        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        let mode = match mode {
+            Mode::Auto => AttachMode::Auto,
+            Mode::ZeroCopy | Mode::Copy => AttachMode::Native,
+            Mode::Skb => AttachMode::Generic,
+        };
+        // Served before attached: the first frame already finds its worker.
+        for (queue, worker) in (0..).zip(workers) {
+            program.serve(queue, &worker.sockets[side])?;
+        }
+        if !self.link.promiscuous {
+            self.link.set_promiscuous(true)?;
+        }
+        program.attach(&self.link, mode)?;
+        Ok(())
+    }
+
+    /// Takes the program off, if it is still ours, and promiscuous mode with it, if we set it.
+    pub(crate) fn detach(&self) {
+        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = program.detach() {
+            eprintln!("palisade: {error}");
+        }
+        if !self.link.promiscuous {
+            // The interface may be gone: then there is nothing to set back.
+            let _ = self.link.set_promiscuous(false);
+        }
+    }
+
+    /// For `status`; `kernel_dropped` is the workers' sum.
+    #[must_use]
+    pub(crate) fn status(&self, kernel_dropped: u64) -> InterfaceStatus {
+        let program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        let unserved = program.unserved().unwrap_or_default();
+        InterfaceStatus {
+            name: self.link.name.clone(),
+            side: self.side.to_owned(),
+            driver: self.link.driver.clone(),
+            queues: self.link.rx_queues,
+            unserved_dropped: unserved.dropped,
+            unserved_bridged: unserved.bridged,
+            kernel_dropped,
+        }
+    }
+}
+
+/// The smallest frame that holds a packet of either interface's MTU.
+fn umem_for(frames: u32, links: &[Link; 2]) -> Result<UmemConfig, Error> {
+    let shapes =
+        FRAME_BYTES.map(|frame_bytes| UmemConfig { frames, frame_bytes, ..UmemConfig::default() });
+    let fits = |shape: &UmemConfig, link: &Link| {
+        link.mtu_bytes + LINK_HEADER_BYTES <= shape.packet_bytes()
+    };
+    let [_, largest] = shapes;
+    for link in links {
+        if !fits(&largest, link) {
+            return Err(Error::LargeMtu {
+                interface: link.name.clone(),
+                mtu: link.mtu_bytes,
+                limit: largest.packet_bytes() - LINK_HEADER_BYTES,
+            });
+        }
+    }
+    let holds_both = |shape: &UmemConfig| links.iter().all(|link| fits(shape, link));
+    Ok(shapes.into_iter().find(holds_both).unwrap_or(largest))
+}
