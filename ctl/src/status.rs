@@ -178,7 +178,7 @@ fn domains(status: &Status) -> Table {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let terminal = io::IsTerminal::is_terminal(&io::stdout());
-    table.load_preset(if terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    table.load_style(if terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     table.set_header(header.iter().copied());
     table
 }
