@@ -27,8 +27,6 @@ pub struct Ingress {
 pub struct Run {
     /// Mean time of one repetition in nanoseconds, as the kernel measured it.
     pub duration_ns: u64,
-    /// What the program answered to the last frame, an `XDP_*` action.
-    pub retval: u32,
 }
 
 /// Runs `program` over `frame`, `repeat` times, in batches of `batch` frames (0: the kernel's 64).
@@ -55,7 +53,7 @@ pub fn run(
     };
     let result = program.test_run(options).map_err(Error::Live)?;
     let duration_ns = u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Run { duration_ns, retval: result.return_value })
+    Ok(Run { duration_ns })
 }
 
 /// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.

@@ -102,6 +102,10 @@ fn sides<Ours, Theirs>(
     ours: impl FnOnce(&Arc<Region>, Layout, u32) -> Option<Ours>,
     theirs: impl FnOnce(&Arc<Region>, Layout, u32) -> Option<Theirs>,
 ) -> Result<(Ours, Theirs), Error> {
+    if !size.is_power_of_two() || size > 1 << 24 {
+        let wanted = "it must be a power of two, at most 16777216";
+        return Err(Error::Size { what: "a ring", given: size.into(), wanted });
+    }
     let layout = Layout::SIMULATED;
     // Of the two kinds of entries the descriptor is the larger.
     let bytes = layout.bytes::<Descriptor>(size);
@@ -109,15 +113,14 @@ fn sides<Ours, Theirs>(
         Region::anonymous(bytes).map_err(|errno| Error::Memory { bytes, source: errno.into() })?;
     let region = Arc::new(region);
     layout.preset(&region, start);
-    let wanted = "it must be a power of two";
-    let wrong = Error::Size { what: "a ring", given: size.into(), wanted };
     let sides = ours(&region, layout, size).zip(theirs(&region, layout, size));
-    sides.ok_or(wrong)
+    sides.ok_or(Error::Memory { bytes, source: std::io::ErrorKind::InvalidData.into() })
 }
 
 impl Kernel {
     /// Receives a packet as the kernel would: takes a chunk from fill, writes it, shows it in RX.
-    /// Answers whether it did; it does not when fill is empty, RX is full or the packet too long.
+    /// Answers whether it did; it does not when fill is empty, RX is full, or the packet is
+    /// empty or too long.
     pub fn inject(&mut self, bytes: &[u8]) -> bool {
         self.inject_all([bytes]) == 1
     }
@@ -139,7 +142,7 @@ impl Kernel {
     fn stage_received(&mut self, bytes: &[u8]) -> bool {
         let config = self.umem.config();
         let headroom = u64::from(KERNEL_HEADROOM_BYTES + config.headroom_bytes);
-        let fits = bytes.len() <= config.packet_bytes() as usize;
+        let fits = (1..=config.packet_bytes() as usize).contains(&bytes.len());
         if !fits || self.rx.room(1) == 0 || self.fill.ready(1) != Some(1) {
             return false;
         }

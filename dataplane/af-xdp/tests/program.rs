@@ -1,17 +1,21 @@
 //! The XDP program on real veth interfaces: fail modes, what survives a killed process, and whose
 //! program may be replaced.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod lab;
 
 use std::io::{BufRead, BufReader};
 use std::thread;
 use std::time::Duration;
 
+use af_xdp_rs::live::{self, Ingress};
 use af_xdp_rs::program::{Unserved, attached};
 use af_xdp_rs::{
     AttachMode, Error, FailMode, Interface, Program, Socket, SocketConfig, Umem, UmemConfig,
 };
 use aya::Ebpf;
+use aya::maps::PerCpuArray;
 use aya::programs::{Xdp, XdpMode};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/palisade.bpf.o");
@@ -122,9 +126,9 @@ fn what_is_attached_survives_a_kill() {
         // A new gateway takes its place, also in another mode, and leaves nothing behind.
         for attach in [AttachMode::Native, AttachMode::Generic, AttachMode::Native] {
             let old = attached(&f0).unwrap().unwrap();
-            let mut programs = guard(false, attach);
+            let programs = guard(false, attach);
             assert_ne!(attached(&f0).unwrap().unwrap().id, old.id);
-            drop(programs.each_mut().map(|_| ()));
+            drop(programs);
         }
         let mut programs = guard(false, AttachMode::Native);
         for program in &mut programs {
@@ -175,6 +179,23 @@ fn a_foreign_program_is_refused_and_left_alone() {
             assert_eq!(attached(&f0).unwrap().unwrap().name, "stranger_xdp");
             xdp.detach(link).unwrap();
         }
+    });
+}
+
+#[test]
+fn live_frames_pass_through_the_program() {
+    lab::run("live_frames_pass_through_the_program", 1, |_| {
+        let mut ebpf = Ebpf::load(OBJECT).unwrap();
+        let xdp: &mut Xdp = ebpf.program_mut("palisade_xdp").unwrap().try_into().unwrap();
+        xdp.load().unwrap();
+        let run = live::run(xdp, &[0; 64], Ingress::default(), 10_000, 64).unwrap();
+        assert!(run.duration_ns > 0);
+        let unserved: PerCpuArray<_, u64> = ebpf.map("unserved").unwrap().try_into().unwrap();
+        assert_eq!(unserved.get(&0, 0).unwrap().iter().sum::<u64>(), 10_000);
+
+        let xdp: &mut Xdp = ebpf.program_mut("palisade_xdp").unwrap().try_into().unwrap();
+        let error = live::run(xdp, &[0; 4], Ingress::default(), 1, 0).unwrap_err();
+        assert!(error.to_string().starts_with("cannot run live frames"), "{error}");
     });
 }
 

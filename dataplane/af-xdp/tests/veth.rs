@@ -1,5 +1,7 @@
 //! Real sockets on real veth interfaces: what is forwarded, in which modes, and what goes home.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod lab;
 
 use std::thread;
