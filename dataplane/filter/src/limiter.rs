@@ -63,7 +63,12 @@ impl Hold {
     ) {
         self.release(bucket, records);
         if let Some(held) = &mut self.0 {
-            held.suppressed += 1;
+            // Never in practice: four thousand million drops without one token.
+            let Some(more) = held.suppressed.checked_add(1) else {
+                counters.lost += 1;
+                return;
+            };
+            held.suppressed = more;
             counters.suppressed += 1;
         } else if !bucket.ready() {
             self.0 = Some(record);
@@ -92,7 +97,7 @@ impl Hold {
         if let Some(held) = self.0.take()
             && records.push(held).is_err()
         {
-            let summed = held.suppressed;
+            let summed = u64::from(held.suppressed);
             counters.recorded -= 1;
             counters.suppressed -= summed;
             counters.lost += 1 + summed;

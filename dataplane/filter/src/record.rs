@@ -32,7 +32,7 @@ pub struct DropRecord {
     /// The ruleset that judged.
     pub revision: Revision,
     /// Drops that were counted but not recorded since this one.
-    pub suppressed: u64,
+    pub suppressed: u32,
     /// The service, where the pair has one.
     pub service: Option<ServiceId>,
     /// The service's domain.

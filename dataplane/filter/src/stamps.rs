@@ -158,3 +158,79 @@ fn read(slot: &Slot, print: u64) -> Option<Stamp> {
     let word = slot.word.load(Ordering::Acquire);
     (slot.print.load(Ordering::Acquire) == print).then(|| Stamp::unpack(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(stamps: &Stamps, print: u64, now_ms: u64, deadline_ms: u64, value: u32) -> bool {
+        stamps.put(print, now_ms, |_| Stamp::new(deadline_ms, value))
+    }
+
+    #[test]
+    fn a_stamp_counts_until_its_deadline() {
+        let stamps = Stamps::new(64, &[1; 16]);
+        let print = stamps.print(b"key");
+        assert_eq!(stamps.find(print, 0), None);
+        assert!(put(&stamps, print, 0, 1000, (1 << VALUE_BITS) - 1));
+        for now_ms in [0, 999, 1000] {
+            let value = stamps.find(print, now_ms).map(|stamp| stamp.value);
+            assert_eq!(value, Some((1 << VALUE_BITS) - 1));
+        }
+        assert_eq!(stamps.find(print, 1000 + (1 << TICK_SHIFT)), None);
+        assert_eq!(stamps.find(stamps.print(b"kez"), 0), None);
+    }
+
+    #[test]
+    fn merging_sees_what_is_there_only_while_it_counts() {
+        let stamps = Stamps::new(64, &[1; 16]);
+        let print = stamps.print(b"key");
+        put(&stamps, print, 0, 1000, 5);
+        let count = |now_ms| {
+            let merge = |old: Option<Stamp>| Stamp::new(2000, old.map_or(0, |old| old.value + 1));
+            stamps.put(print, now_ms, merge);
+            stamps.find(print, now_ms).map(|stamp| stamp.value)
+        };
+        assert_eq!(count(500), Some(6));
+        assert_eq!(count(5_000_000), None);
+        assert!(put(&stamps, print, 0, 9000, 7));
+        assert_eq!(stamps.find(print, 8000).map(|stamp| stamp.value), Some(7), "one slot a print");
+    }
+
+    #[test]
+    fn a_full_set_keeps_what_lasts_longest() {
+        let stamps = Stamps::new(1, &[1; 16]);
+        for print in 10..14 {
+            assert!(put(&stamps, print, 0, 10_000 * print, 0));
+        }
+        assert!(!put(&stamps, 20, 0, 50_000, 0), "sooner gone than all");
+        assert!(put(&stamps, 20, 0, 500_000, 0));
+        assert_eq!(stamps.find(10, 0), None, "the first to fade gave way");
+        assert!((11..14).all(|print| stamps.find(print, 0).is_some()));
+        assert!(put(&stamps, 30, 115_000, 120_000, 0), "faded ones are free");
+    }
+
+    /// A reader may never see the word of another print, whatever writers do.
+    #[test]
+    fn readers_never_mix_two_stamps() {
+        let stamps = Stamps::new(4, &[1; 16]);
+        let value = |print: u64| (print * 7919 % (1 << VALUE_BITS)) as u32;
+        std::thread::scope(|scope| {
+            for seed in 0..3_u64 {
+                let stamps = &stamps;
+                scope.spawn(move || {
+                    for turn in 0..100_000_u64 {
+                        let print = 10 + (turn * (seed + 3) + seed) % 17;
+                        put(stamps, print, 0, 1000 + turn * 64, value(print));
+                    }
+                });
+            }
+            for turn in 0..300_000_u64 {
+                let print = 10 + turn % 17;
+                if let Some(stamp) = stamps.find(print, 0) {
+                    assert_eq!(stamp.value, value(print));
+                }
+            }
+        });
+    }
+}

@@ -225,6 +225,9 @@ impl Filter {
             }
             self.advance(burst, known.slot, step);
         } else if step != Step::End {
+            if burst.side == Side::Outside && answer.egress == Some(State::Open) {
+                self.open(burst, key, State::Open);
+            }
             self.insert(burst, (hash, key), answer);
         }
     }

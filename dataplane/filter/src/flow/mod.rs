@@ -2,6 +2,8 @@
 
 mod hash;
 mod key;
+#[cfg(test)]
+mod model;
 mod table;
 mod timeouts;
 

@@ -68,9 +68,9 @@ pub(super) fn walk(mut next: u8, mut bytes: &[u8]) -> Result<Chain<'_>, DropReas
                 let len = usize::from(*bytes.get(1).ok_or(short)?) * 8 + 8;
                 let (header, rest) = bytes.split_at_checked(len).ok_or(short)?;
                 if next == ROUTING {
-                    route(header)?
+                    route(header)?;
                 } else {
-                    options(header)?
+                    options(header)?;
                 }
                 (header, rest)
             }

@@ -14,9 +14,6 @@ mod ipv4;
 mod ipv6;
 mod transport;
 
-#[cfg(test)]
-mod tests;
-
 use lookup::{Proto, Side};
 
 use crate::flow::Key;

@@ -1,0 +1,17 @@
+//! The filter over real compiled policies: packet in, action, reason and counters out.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests fail by panicking"
+)]
+
+mod egress;
+mod floods;
+mod fragments;
+mod frames;
+mod icmp;
+mod lab;
+mod noise;
+mod packets;
+mod reloads;

@@ -1,0 +1,100 @@
+//! A new ruleset judges the next packet of every flow.
+
+use filter::{Action::*, DropReason};
+use lookup::Side::{Inside, Outside};
+
+use crate::frames::*;
+use crate::lab::Lab;
+
+const DE: &str = "198.51.100.1:999";
+const DB: &str = "10.2.0.1:5432";
+const CLIENT: &str = "10.3.0.5:4000";
+const FR: &str = "192.0.2.1:443";
+
+#[test]
+fn the_next_packet_meets_the_new_verdict() {
+    let mut lab = Lab::new("policy");
+    assert_eq!(lab.send(Outside, &tcp(DE, DB, "S")), Forward);
+    assert_eq!(lab.send(Inside, &tcp(DB, DE, "SA")), Forward);
+    lab.reload("closed");
+    assert_eq!(lab.refused(Outside, &tcp(DE, DB, "A")), DropReason::NotAllowed);
+    assert_eq!(lab.refused(Inside, &tcp(DB, DE, "A")), DropReason::NotAllowed);
+    assert_eq!(lab.records[0].revision.0, 2);
+    lab.reload("policy");
+    assert_eq!(lab.send(Outside, &tcp(DE, DB, "A")), Forward);
+    assert_eq!(lab.send(Inside, &tcp(DB, DE, "A")), Forward);
+}
+
+#[test]
+fn egress_is_judged_again_in_both_directions() {
+    for (outer, inner) in [(0, 0), (0, 1)] {
+        let mut lab = Lab::with("policy", 2, 1024, 1000);
+        lab.send_to(inner, Inside, &tcp(CLIENT, FR, "S"));
+        assert_eq!(lab.send_to(outer, Outside, &tcp(FR, CLIENT, "SA")), Forward);
+        lab.reload("closed");
+        assert_eq!(lab.send_to(outer, Outside, &tcp(FR, CLIENT, "A")), Drop);
+        assert_eq!(lab.records[0].reason, DropReason::Denied, "the egress rule, not no_service");
+        assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, FR, "A")), Drop);
+        lab.reload("policy");
+        assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, FR, "A")), Forward);
+        assert_eq!(lab.send_to(outer, Outside, &tcp(FR, CLIENT, "A")), Forward);
+    }
+}
+
+#[test]
+fn egress_that_stays_allowed_stays_open() {
+    for (outer, inner) in [(0, 0), (0, 1)] {
+        let mut lab = Lab::with("policy", 2, 1024, 1000);
+        let de = "198.51.100.1:443";
+        lab.send_to(inner, Inside, &tcp(CLIENT, de, "S"));
+        lab.send_to(outer, Outside, &tcp(de, CLIENT, "SA"));
+        lab.reload("closed");
+        assert_eq!(lab.send_to(outer, Outside, &tcp(de, CLIENT, "A")), Forward);
+        assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, de, "A")), Forward);
+    }
+}
+
+/// What was a connection of the inside becomes a service's: only the service's verdict counts.
+#[test]
+fn old_proof_of_egress_opens_no_service() {
+    for (outer, inner) in [(0, 0), (0, 1)] {
+        let mut lab = Lab::with("policy", 2, 1024, 1000);
+        let de = "198.51.100.1:443";
+        lab.send_to(inner, Inside, &tcp(CLIENT, de, "S"));
+        assert_eq!(lab.send_to(outer, Outside, &tcp(de, CLIENT, "SA")), Forward);
+        lab.reload("served");
+        assert_eq!(lab.send_to(outer, Outside, &tcp(de, CLIENT, "A")), Drop);
+        assert_eq!(lab.records[0].reason, DropReason::NotAllowed);
+        assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, de, "A")), Drop);
+    }
+}
+
+/// What was a service's becomes nobody's: its connections do not live on as the inside's own.
+#[test]
+fn a_former_service_is_no_egress() {
+    for (outer, inner) in [(0, 0), (0, 1)] {
+        let mut lab = Lab::with("policy", 2, 1024, 1000);
+        lab.send_to(outer, Outside, &tcp(DE, DB, "S"));
+        lab.send_to(inner, Inside, &tcp(DB, DE, "SA"));
+        lab.reload("without-db");
+        for _ in 0..3 {
+            assert_eq!(lab.send_to(outer, Outside, &tcp(DE, DB, "A")), Drop);
+            // By the policy the inside may send to DE; it just gets no answer.
+            assert_eq!(lab.send_to(inner, Inside, &tcp(DB, DE, "A")), Forward);
+            assert_eq!(lab.send_to(outer, Outside, &tcp(DE, DB, "A")), Drop);
+        }
+        // A connection that the inside opens anew is its own.
+        assert_eq!(lab.send_to(inner, Inside, &tcp(DB, DE, "S")), Forward);
+        assert_eq!(lab.send_to(outer, Outside, &tcp(DE, DB, "SA")), Forward);
+    }
+}
+
+#[test]
+fn failsafe_is_no_proof_either() {
+    let mut lab = Lab::new("policy");
+    let failsafe = "203.0.113.7:999";
+    lab.send(Outside, &udp(failsafe, CLIENT));
+    assert_eq!(lab.counters().flows, 1);
+    lab.reload("strict");
+    assert_eq!(lab.send(Outside, &udp(failsafe, CLIENT)), Drop);
+}
