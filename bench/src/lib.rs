@@ -14,6 +14,7 @@
 //! them together. Everything needs root: it makes namespaces and loads BPF programs.
 #![forbid(unsafe_code)]
 
+pub mod agree;
 pub mod demo;
 pub mod error;
 pub mod floor;

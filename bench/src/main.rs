@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use palisade_bench::agree::Agree;
 use palisade_bench::floor::{self, Terms};
 use palisade_bench::peers::Peer;
 use palisade_bench::pktgen::Pktgen;
@@ -27,6 +28,8 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Compare what `palisade explain` says of many addresses with the database itself.
+    Agree(Agree),
     /// Offer a load to a peer in a lab, and count what comes through.
     Pktgen(Pktgen),
     /// Compare Palisade's forwarding rate with that of DPDK's testpmd, which filters nothing.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo { keep } => demo::run(keep),
+        Command::Agree(agree) => agree.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Floor { rounds, seconds, size, records } => {
             let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };

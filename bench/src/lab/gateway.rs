@@ -50,6 +50,8 @@ pub struct Setup {
     pub rate: u32,
     /// Fail mode.
     pub fail: Fail,
+    /// Words before the command, such as `setpriv` with its options.
+    pub wrapper: Vec<String>,
 }
 
 impl Setup {
@@ -67,10 +69,12 @@ impl Setup {
             flows: 1 << 18,
             rate: 10_000,
             fail: Fail::Closed,
+            wrapper: Vec::new(),
         }
     }
 
-    fn config(&self) -> String {
+    fn config(&self, folder: &Path) -> String {
+        let folder = folder.display();
         let Self { outside, inside, cores, poll, frames, flows, rate, fail, .. } = self;
         let fail = match fail {
             Fail::Closed => "closed",
@@ -80,8 +84,8 @@ impl Setup {
             "policy = \"policy.toml\"\n\n\
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
              [workers]\ncores = {cores:?}\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
-             [drops]\npath = \"drops.jsonl\"\nrate = {rate}\n\n\
-             [control]\nsocket = \"control.sock\"\n\n\
+             [drops]\npath = \"{folder}/drops.jsonl\"\nrate = {rate}\n\n\
+             [control]\nsocket = \"{folder}/control.sock\"\n\n\
              [fail]\nmode = \"{fail}\"\n"
         )
     }
@@ -134,11 +138,18 @@ impl Gateway {
             .tempdir()
             .map_err(system("make", "a scratch folder"))?;
         write(&scratch.path().join("policy.toml"), &setup.policy)?;
-        let config = absolute(&setup.config(), scratch.path());
-        write(&scratch.path().join("gateway.toml"), &config)?;
+        write(&scratch.path().join("gateway.toml"), &setup.config(scratch.path()))?;
         let log_path = scratch.path().join("stderr");
         let log = File::create(&log_path).map_err(system("create", "the gateway's log"))?;
-        let mut command = Command::new(binary()?);
+        let binary = binary()?;
+        let mut command = match setup.wrapper.split_first() {
+            None => Command::new(binary),
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binary);
+                command
+            }
+        };
         command.arg("run").arg("--config").arg(scratch.path().join("gateway.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = lab.gateway.spawn(&mut command)?;
@@ -230,6 +241,14 @@ impl Gateway {
         text.lines().map(parse).collect()
     }
 
+    /// Writes another policy over the one in force; it counts after a reload.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_policy(&self, policy: &str) -> Result<()> {
+        write(&self.folder().join("policy.toml"), policy)
+    }
+
     /// Sends a signal to the process.
     ///
     /// # Errors
@@ -307,14 +326,6 @@ pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(system("find", "this program"))?;
     let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("palisade"));
     beside.into_iter().find(|path| path.is_file()).ok_or(Error::NoGateway { near: own })
-}
-
-/// Paths of the log and the socket are absolute, so that nothing depends on a working directory.
-fn absolute(config: &str, folder: &Path) -> String {
-    let folder = folder.display();
-    config
-        .replace("\"drops.jsonl\"", &format!("\"{folder}/drops.jsonl\""))
-        .replace("\"control.sock\"", &format!("\"{folder}/control.sock\""))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -15,6 +15,7 @@
 
 mod client;
 mod command;
+mod counter;
 mod gateway;
 mod identity;
 mod link;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use client::{Answer, Client};
 pub use command::run;
+pub use counter::Counter;
 pub use gateway::{Fail, Gateway, Setup, binary};
 pub use identity::{Books, check_identities, check_log};
 pub use link::{CLIENT_MAC, CLIENT_VETH, INSIDE, OUTSIDE, SERVER_MAC, SERVER_VETH};

@@ -69,7 +69,7 @@ impl Sink {
     /// # Errors
     /// When the program cannot be loaded or attached.
     pub fn at_servers(lab: &Lab, flows: usize) -> Result<Self> {
-        Self::attach(&lab.servers, SERVER_VETH, flows)
+        Self::at(&lab.servers, SERVER_VETH, flows)
     }
 
     /// Counts what reaches the clients.
@@ -77,10 +77,14 @@ impl Sink {
     /// # Errors
     /// When the program cannot be loaded or attached.
     pub fn at_clients(lab: &Lab, flows: usize) -> Result<Self> {
-        Self::attach(&lab.clients, CLIENT_VETH, flows)
+        Self::at(&lab.clients, CLIENT_VETH, flows)
     }
 
-    fn attach(namespace: &Namespace, veth: &str, flows: usize) -> Result<Self> {
+    /// Counts what reaches an interface of a namespace.
+    ///
+    /// # Errors
+    /// When the program cannot be loaded or attached.
+    pub fn at(namespace: &Namespace, veth: &str, flows: usize) -> Result<Self> {
         let mut ebpf = bpf::load(OBJECT, "sink", "reached", flows)?;
         namespace.enter(|| {
             bpf::xdp(&mut ebpf, "sink")?

@@ -1,0 +1,105 @@
+//! A real gateway's life: start, reload, clean stop, sudden death, what it leaves on the interfaces.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::*;
+use palisade_bench::lab::{Answer, Fail, Gateway, Lab, Setup};
+use rustix::process::Signal;
+
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(2);
+
+/// Whether an XDP program is on either interface of the gateway.
+fn attached(lab: &Lab) -> bool {
+    lab.gateway.run("ip link show").unwrap().contains("xdp")
+}
+
+#[test]
+fn a_signal_stops_cleanly() {
+    let Some(lab) = site(1) else { return };
+    for signal in [Signal::INT, Signal::TERM] {
+        let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+        assert!(attached(&lab));
+        let begin = Instant::now();
+        gateway.stop_by(signal).unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(5), "{signal:?} took {:?}", begin.elapsed());
+        assert!(!attached(&lab), "{signal:?}: {}", lab.gateway.run("ip link show").unwrap());
+    }
+}
+
+#[test]
+fn records_up_to_the_stop_are_in_the_log() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+    ask(&lab, FOREIGN[0], Try::Echo, Duration::from_millis(50));
+    let log = gateway.stop().unwrap();
+    assert!(log.iter().any(|record| record.src_ip == FOREIGN[0]), "{log:?}");
+}
+
+#[test]
+fn closed_lets_nothing_through_after_a_sudden_death() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let setup = Setup { fail: Fail::Closed, ..Setup::new(&lab, POLICY) };
+    let mut gateway = Gateway::start(&lab, &setup).unwrap();
+    assert_eq!(ask(&lab, OFFICE[0], Try::Web, LONG), Answer::Reached);
+    gateway.kill().unwrap();
+    for from in [OFFICE[0], OFFICE[1], FOREIGN[0]] {
+        assert_ne!(ask(&lab, from, Try::Web, SHORT), Answer::Reached, "{from}");
+    }
+    restart(&lab, &setup);
+}
+
+#[test]
+fn open_lets_everything_through_after_a_sudden_death() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let setup = Setup { fail: Fail::Open, ..Setup::new(&lab, POLICY) };
+    let mut gateway = Gateway::start(&lab, &setup).unwrap();
+    assert_eq!(ask(&lab, FOREIGN[0], Try::Web, SHORT), Answer::Silence);
+    gateway.kill().unwrap();
+    for from in [OFFICE[0], OFFICE[1], FOREIGN[0]] {
+        assert_eq!(ask(&lab, from, Try::Web, LONG), Answer::Reached, "{from}");
+    }
+    restart(&lab, &setup);
+}
+
+/// A gateway starts over what a dead one left, serves, and cleans up.
+fn restart(lab: &Lab, setup: &Setup) {
+    assert!(attached(lab), "the program should outlive the process");
+    let gateway = Gateway::start(lab, setup).unwrap();
+    assert_eq!(ask(lab, OFFICE[0], Try::Web, LONG), Answer::Reached);
+    assert_eq!(ask(lab, FOREIGN[0], Try::Web, SHORT), Answer::Silence);
+    settle(gateway);
+    assert!(!attached(lab));
+}
+
+#[test]
+fn a_reload_changes_the_verdict_of_a_running_gateway() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+    assert_eq!(ask(&lab, OFFICE[0], Try::Web, LONG), Answer::Reached);
+    assert_eq!(ask(&lab, FOREIGN[0], Try::Web, SHORT), Answer::Silence);
+    gateway.write_policy(&POLICY.replace(r#"["DE"]"#, r#"["US"]"#)).unwrap();
+    gateway.signal(Signal::HUP).unwrap();
+    let begin = Instant::now();
+    while gateway.status().unwrap().revision != 2 {
+        assert!(begin.elapsed() < Duration::from_secs(5), "no revision 2: {}", gateway.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ask(&lab, OFFICE[0], Try::Web, SHORT), Answer::Silence);
+    assert_eq!(ask(&lab, FOREIGN[0], Try::Web, LONG), Answer::Reached);
+
+    gateway.write_policy("nonsense").unwrap();
+    gateway.signal(Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(gateway.status().unwrap().revision, 2, "a wrong policy is refused whole");
+    assert_eq!(ask(&lab, FOREIGN[0], Try::Web, LONG), Answer::Reached);
+    settle(gateway);
+}
