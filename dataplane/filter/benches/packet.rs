@@ -1,7 +1,12 @@
 //! What one packet costs, in bursts of 64: the parsing floor, hits, new flows, drops.
 //!
 //! `cargo bench -p palisade-filter`; the figures are per packet.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench fails by panicking"
+)]
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 #[path = "../tests/cases/frames.rs"]

@@ -18,6 +18,7 @@ mod counters;
 mod flow;
 mod fragment;
 mod limiter;
+mod outcome;
 mod parse;
 mod pinhole;
 mod process;
@@ -25,6 +26,7 @@ mod reason;
 mod record;
 mod shared;
 mod stamps;
+mod track;
 mod verdict;
 
 pub use counters::{Counters, DomainCounters, MAX_DOMAINS, RecordCounters};

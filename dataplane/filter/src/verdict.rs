@@ -10,55 +10,29 @@
 //!  arrived inside:  judge -+- service --> its verdict
 //!                          `- none -----> egress verdict; allowed: flow and pinhole
 //! ```
-//!
-//! A flow that a service allowed proves nothing for egress. Should a reload take the service away,
-//! the flow stays as a memory of that: what the inside end still says does not make the connection
-//! one of its own, unless it opens it anew (TCP SYN) or both were silent until the flow expired.
 
-use lookup::{DomainId, Judgement, Query, Reason, RuleId, ServiceId, Side, Verdict};
+use lookup::{Judgement, Query, Reason, Side, Verdict};
 
-use crate::flow::{Entry, Key, State, timeout_ms};
+use crate::flow::{Key, State};
 use crate::fragment::First;
+use crate::outcome::Cause;
 use crate::parse::{Fate, Packet, Piece, Step};
 use crate::process::{Action, Burst, Ends, Filter};
-use crate::{DropReason, DropRecord, Records};
-
-/// A pinhole is renewed by its flow no more often than this.
-const RENEW_MS: u32 = 4_000;
-
-/// Why a packet is dropped, or would be.
-#[derive(Clone, Copy, Debug)]
-struct Cause {
-    reason: DropReason,
-    domain: Option<DomainId>,
-    service: Option<ServiceId>,
-    rule: Option<RuleId>,
-}
-
-impl Cause {
-    fn packet(reason: DropReason) -> Self {
-        Self { reason, domain: None, service: None, rule: None }
-    }
-
-    fn policy(reason: Reason, judgement: &Judgement) -> Self {
-        let Judgement { domain, service, rule, .. } = *judgement;
-        Self { reason: reason.into(), domain, service, rule }
-    }
-}
+use crate::{DropReason, Records};
 
 /// What the flow table says of a pair that has to be judged.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    slot: usize,
-    egress: bool,
+pub(crate) struct Known {
+    pub(crate) slot: usize,
+    pub(crate) egress: bool,
 }
 
 /// An answer with what it rests on.
 #[derive(Clone, Copy, Debug)]
-struct Answer {
-    judgement: Judgement,
+pub(crate) struct Answer {
+    pub(crate) judgement: Judgement,
     /// The pair was allowed as a connection from the inside, which has come this far.
-    egress: Option<State>,
+    pub(crate) egress: Option<State>,
 }
 
 impl Filter {
@@ -139,7 +113,7 @@ impl Filter {
             }
             Some(First { shadow: true, domain, .. }) => {
                 // Enforcement would have dropped the first one, and this one for want of it.
-                self.shadow(burst, packet, Cause { domain, ..orphan }, None, records)
+                self.shadow(burst, packet, orphan.within(domain), None, records)
             }
             Some(first) => {
                 self.forward(burst, packet, first.domain, None);
@@ -191,222 +165,5 @@ impl Filter {
             return Answer { judgement: reply, egress: Some(state) };
         }
         Answer { judgement, egress: None }
-    }
-
-    /// Keeps what was allowed.
-    fn remember(
-        &mut self,
-        burst: &Burst<'_>,
-        (hash, key, step): (u64, &Key, Step),
-        known: Option<Known>,
-        answer: &Answer,
-    ) {
-        let egress = answer.egress.is_some();
-        let was_egress = known.map(|known| known.egress);
-        if egress && burst.side == Side::Inside && was_egress != Some(true) {
-            let reply_of_a_former_service = was_egress == Some(false) && step != Step::Syn;
-            if reply_of_a_former_service || !step.opens() {
-                if let Some(known) = known {
-                    self.table.entry(known.slot).seen_ms = burst.now_ms;
-                }
-                return;
-            }
-            self.open(burst, key, State::Opening);
-        }
-        if let Some(known) = known {
-            let entry = self.table.entry(known.slot);
-            entry.revision = burst.revision.0;
-            entry.domain = answer.judgement.domain;
-            if entry.egress != egress {
-                entry.egress = egress;
-                entry.state = answer.egress.unwrap_or_default();
-                (entry.from_outside, entry.from_inside) = (false, false);
-                entry.renewed_ms = burst.now_ms;
-            }
-            self.advance(burst, known.slot, step);
-        } else if step != Step::End {
-            if burst.side == Side::Outside && answer.egress == Some(State::Open) {
-                self.open(burst, key, State::Open);
-            }
-            self.insert(burst, (hash, key), answer);
-        }
-    }
-
-    fn insert(&mut self, burst: &Burst<'_>, (hash, key): (u64, &Key), answer: &Answer) {
-        let egress = answer.egress.is_some();
-        let entry = Entry {
-            key: *key,
-            revision: burst.revision.0,
-            seen_ms: burst.now_ms,
-            renewed_ms: burst.now_ms,
-            domain: answer.judgement.domain,
-            // From the outside a pinhole proves that the inside was seen, by this worker or another.
-            state: answer.egress.unwrap_or_default(),
-            egress,
-            from_outside: burst.side == Side::Outside,
-            from_inside: burst.side == Side::Inside || egress,
-        };
-        if !self.table.insert(hash, entry) {
-            self.counters.flow_table_full += 1;
-        }
-    }
-
-    /// A packet of a known flow: what it does to the state, and to the pinhole.
-    #[inline]
-    fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) {
-        let entry = self.table.entry(slot);
-        let inside = burst.side == Side::Inside;
-        let before = entry.state;
-        let owner = inside || !entry.egress;
-        match (before, step) {
-            (_, Step::End) => entry.state = State::Closing,
-            (State::Closing, Step::Syn | Step::Datagram | Step::Query) if owner => {
-                entry.state = State::Opening;
-                (entry.from_outside, entry.from_inside) = (false, false);
-            }
-            _ => {}
-        }
-        if inside {
-            entry.from_inside = true;
-        } else {
-            entry.from_outside = true;
-        }
-        if entry.state == State::Opening && entry.from_inside && entry.from_outside {
-            entry.state = State::Open;
-        }
-        // Once it is closing, the outside cannot keep a connection of the inside alive.
-        if owner || before != State::Closing {
-            entry.seen_ms = burst.now_ms;
-        }
-        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= RENEW_MS;
-        if entry.egress && (due || entry.state != before) {
-            self.renew(burst, slot);
-        }
-    }
-
-    /// Keeps the pinhole of an egress flow as long as the flow.
-    #[cold]
-    fn renew(&mut self, burst: &Burst<'_>, slot: usize) {
-        let entry = self.table.entry(slot);
-        entry.renewed_ms = burst.now_ms;
-        let (key, state) = (entry.key, entry.state);
-        let now_ms = burst.now.mono_ms;
-        match (burst.side, state) {
-            (Side::Inside, State::Closing) => {
-                let timeout_ms = timeout_ms(key.proto(), state);
-                self.shared.pinholes.close(&key, now_ms, timeout_ms);
-            }
-            (Side::Inside, _) => self.open(burst, &key, state),
-            (Side::Outside, State::Closing) => {}
-            // The outside may prolong a pinhole, but neither make one nor bring a closing one back.
-            (Side::Outside, _) => match self.shared.pinholes.find(&key, now_ms) {
-                Some(State::Open) => self.open(burst, &key, state),
-                _ => self.table.entry(slot).state = State::Closing,
-            },
-        }
-    }
-
-    fn open(&mut self, burst: &Burst<'_>, key: &Key, state: State) {
-        let timeout_ms = timeout_ms(key.proto(), state);
-        if !self.shared.pinholes.open(key, burst.now.mono_ms, timeout_ms) {
-            self.counters.pinholes_full += 1;
-        }
-    }
-
-    /// Counts a packet as forwarded; its fragments may follow. Always true.
-    #[inline]
-    fn forward(
-        &mut self,
-        burst: &Burst<'_>,
-        packet: &Packet,
-        domain: Option<DomainId>,
-        first: Option<&Piece>,
-    ) -> bool {
-        self.counters.forwarded += 1;
-        if let Some(counters) = self.domains.of(domain) {
-            counters.allowed += 1;
-        }
-        if let Some(piece) = first {
-            self.admit(burst, packet, piece, domain, false);
-        }
-        true
-    }
-
-    #[cold]
-    fn admit(
-        &mut self,
-        burst: &Burst<'_>,
-        packet: &Packet,
-        piece: &Piece,
-        domain: Option<DomainId>,
-        shadow: bool,
-    ) {
-        self.shared.fragments.admit(
-            (&packet.head, piece),
-            (burst.side, burst.revision),
-            burst.now.mono_ms,
-            First { end: piece.end, domain, shadow },
-        );
-    }
-
-    fn drop(
-        &mut self,
-        burst: &Burst<'_>,
-        packet: &Packet,
-        cause: Cause,
-        records: &mut impl Records,
-    ) -> Action {
-        self.counters.dropped[cause.reason.index()] += 1;
-        if let Some(counters) = self.domains.of(cause.domain) {
-            counters.dropped += 1;
-        }
-        let record = record(burst, packet, cause, false);
-        self.drops.add(record, &mut self.bucket, &mut self.counters.records, records);
-        Action::Drop
-    }
-
-    /// Counts and records as a drop, and forwards.
-    fn shadow(
-        &mut self,
-        burst: &Burst<'_>,
-        packet: &Packet,
-        cause: Cause,
-        first: Option<&Piece>,
-        records: &mut impl Records,
-    ) -> Action {
-        self.counters.forwarded += 1;
-        self.counters.shadowed += 1;
-        if let Some(counters) = self.domains.of(cause.domain) {
-            counters.shadowed += 1;
-        }
-        if let Some(piece) = first {
-            self.admit(burst, packet, piece, cause.domain, true);
-        }
-        let record = record(burst, packet, cause, true);
-        let counters = &mut self.counters.shadow_records;
-        self.shadows.add(record, &mut self.bucket, counters, records);
-        Action::Forward
-    }
-}
-
-fn record(burst: &Burst<'_>, packet: &Packet, cause: Cause, shadow: bool) -> DropRecord {
-    let head = &packet.head;
-    DropRecord {
-        src_bits: head.src,
-        dst_bits: head.dst,
-        time_ns: burst.now.unix_ns,
-        revision: burst.revision,
-        suppressed: 0,
-        service: cause.service,
-        domain: cause.domain,
-        rule: cause.rule,
-        src_port: head.src_port,
-        dst_port: head.dst_port,
-        vlan: head.vlan,
-        proto: head.proto,
-        family: head.family,
-        side: burst.side,
-        reason: cause.reason,
-        shadow,
     }
 }

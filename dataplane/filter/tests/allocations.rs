@@ -1,5 +1,10 @@
 //! No packet allocates.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "cases/frames.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]

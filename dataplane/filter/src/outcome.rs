@@ -1,0 +1,134 @@
+//! What comes of a packet: forwarded, dropped, or forwarded with the record of a drop.
+//!
+//! The only place that counts, so that each packet has one fate and each drop one record.
+
+use lookup::{DomainId, Judgement, Reason, RuleId, ServiceId};
+
+use crate::fragment::First;
+use crate::parse::{Packet, Piece};
+use crate::process::{Action, Burst, Filter};
+use crate::{DropReason, DropRecord, Records};
+
+/// Why a packet is dropped, or would be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cause {
+    reason: DropReason,
+    domain: Option<DomainId>,
+    service: Option<ServiceId>,
+    rule: Option<RuleId>,
+}
+
+impl Cause {
+    pub(crate) fn packet(reason: DropReason) -> Self {
+        Self { reason, domain: None, service: None, rule: None }
+    }
+
+    /// The same, counted in a domain.
+    pub(crate) fn within(self, domain: Option<DomainId>) -> Self {
+        Self { domain, ..self }
+    }
+
+    pub(crate) fn policy(reason: Reason, judgement: &Judgement) -> Self {
+        let Judgement { domain, service, rule, .. } = *judgement;
+        Self { reason: reason.into(), domain, service, rule }
+    }
+}
+
+impl Filter {
+    /// Counts a packet as forwarded; its fragments may follow. Always true.
+    #[inline]
+    pub(crate) fn forward(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        domain: Option<DomainId>,
+        first: Option<&Piece>,
+    ) -> bool {
+        self.counters.forwarded += 1;
+        if let Some(counters) = self.domains.of(domain) {
+            counters.allowed += 1;
+        }
+        if let Some(piece) = first {
+            self.admit(burst, packet, piece, domain, false);
+        }
+        true
+    }
+
+    #[cold]
+    fn admit(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        piece: &Piece,
+        domain: Option<DomainId>,
+        shadow: bool,
+    ) {
+        self.shared.fragments.admit(
+            (&packet.head, piece),
+            (burst.side, burst.revision),
+            burst.now.mono_ms,
+            First { end: piece.end, domain, shadow },
+        );
+    }
+
+    pub(crate) fn drop(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        cause: Cause,
+        records: &mut impl Records,
+    ) -> Action {
+        self.counters.dropped[cause.reason.index()] += 1;
+        if let Some(counters) = self.domains.of(cause.domain) {
+            counters.dropped += 1;
+        }
+        let record = record(burst, packet, cause, false);
+        self.drops.add(record, &mut self.bucket, &mut self.counters.records, records);
+        Action::Drop
+    }
+
+    /// Counts and records as a drop, and forwards.
+    pub(crate) fn shadow(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        cause: Cause,
+        first: Option<&Piece>,
+        records: &mut impl Records,
+    ) -> Action {
+        self.counters.forwarded += 1;
+        self.counters.shadowed += 1;
+        if let Some(counters) = self.domains.of(cause.domain) {
+            counters.shadowed += 1;
+        }
+        if let Some(piece) = first {
+            self.admit(burst, packet, piece, cause.domain, true);
+        }
+        let record = record(burst, packet, cause, true);
+        let counters = &mut self.counters.shadow_records;
+        self.shadows.add(record, &mut self.bucket, counters, records);
+        Action::Forward
+    }
+}
+
+fn record(burst: &Burst<'_>, packet: &Packet, cause: Cause, shadow: bool) -> DropRecord {
+    let head = &packet.head;
+    DropRecord {
+        src_bits: head.src,
+        dst_bits: head.dst,
+        time_ns: burst.now.unix_ns,
+        revision: burst.revision,
+        suppressed: 0,
+        service: cause.service,
+        domain: cause.domain,
+        rule: cause.rule,
+        src_port: head.src_port,
+        dst_port: head.dst_port,
+        vlan: head.vlan,
+        proto: head.proto,
+        family: head.family,
+        side: burst.side,
+        reason: cause.reason,
+        shadow,
+    }
+}
