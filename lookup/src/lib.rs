@@ -17,19 +17,12 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+pub mod document;
 mod explain;
 mod geo;
 mod ids;
 mod load;
 mod origins;
-/// Reading a TOML file to its end: every mistake with its place and what to do.
-pub mod document {
-    pub use crate::policy::{
-        Check as Document, LoadError, Node, Problem, Section, Source, entries, section, suggest,
-        unknown_key, value,
-    };
-    pub use crate::section;
-}
 pub mod policy;
 mod ranges;
 mod ruleset;
@@ -38,11 +31,12 @@ mod table;
 mod verdict;
 
 pub use ask::{Ask, AskError};
+pub use document::{Finding, LoadError, Problem, Severity};
 pub use explain::{Explanation, SourceFacts};
 pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override, pack};
 pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId};
 pub use origins::{CountryFrom, Origin, OriginId, OriginKey, OriginKeys, Origins};
-pub use policy::{Exposure, Finding, LoadError, Policy, Problem, Severity};
+pub use policy::{Exposure, Policy};
 pub use ranges::{Address, Prefix, Ranges};
 pub use ruleset::{CompileError, DomainFacts, GeoFacts, Legend, Ruleset};
 pub use table::{ClassTable, Dir24_8, Six, TableError};

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoError, GeoFiles};
-use crate::policy::{LoadError, Policy, Problem};
+use crate::policy::Policy;
 use crate::{Revision, Ruleset};
 
 impl Ruleset {

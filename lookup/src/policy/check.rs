@@ -1,63 +1,16 @@
-//! What all checks share: the text, and the list of problems found so far.
+//! Networks and countries, as policies write them.
 
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::countries;
-use super::report::{Problem, Source};
 use crate::Country;
+use crate::document::Document;
 
-/// One pass over one file. A check reports and goes on, so that an operator sees all mistakes.
-#[derive(Debug)]
-pub struct Check {
-    source: Arc<Source>,
-    problems: Vec<Problem>,
-}
-
-impl Check {
-    pub fn new(source: Source) -> Self {
-        Self { source: Arc::new(source), problems: Vec::new() }
-    }
-
-    pub fn source(&self) -> Arc<Source> {
-        Arc::clone(&self.source)
-    }
-
-    pub fn error(
-        &mut self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.problems.push(Problem::error(&self.source, span, message, help));
-    }
-
-    pub fn warn(
-        &mut self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.problems.push(Problem::error(&self.source, span, message, help).warning());
-    }
-
-    pub fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
-    /// The problems found; `Err` when one of them is an error.
-    pub fn finish<T>(self, found: T) -> Result<(T, Vec<Problem>), Vec<Problem>> {
-        if self.problems.iter().any(Problem::is_error) {
-            Err(self.problems)
-        } else {
-            Ok((found, self.problems))
-        }
-    }
-
+impl Document {
     /// A list of networks; one that is written twice is kept once.
     pub(crate) fn networks(&mut self, list: &[Spanned<String>]) -> Vec<Spanned<IpNet>> {
         let mut networks: Vec<Spanned<IpNet>> = Vec::new();

@@ -2,8 +2,8 @@
 //!
 //! The names are those of the tz database (`iso3166.tab`, public domain), shortened.
 
-use super::names::nearest;
 use crate::Country;
+use crate::document::nearest;
 
 /// The country of a code, when it is one: two upper-case letters of the table.
 pub(crate) fn parse(code: &str) -> Option<Country> {

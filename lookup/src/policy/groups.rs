@@ -7,10 +7,9 @@ use std::path::Path;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::check::Check;
-use super::names::{fault, suggest};
 use super::netset;
 use super::text::{GroupText, Named, Strings};
+use crate::document::{Document, fault, suggest};
 use crate::{Asn, Country};
 
 /// A group, as its place in [`super::Policy::groups`]: the built-in ones first, then the file's order.
@@ -78,7 +77,7 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// Checks all groups of the file.
-    pub(crate) fn read(check: &mut Check, folder: &Path, texts: &[Named<GroupText>]) -> Self {
+    pub(crate) fn read(document: &mut Document, folder: &Path, texts: &[Named<GroupText>]) -> Self {
         let mut groups = Self::default();
         for (name, body) in
             [("anyone", Body::Anyone), ("private", Body::Private), ("unknown", Body::Unknown)]
@@ -86,14 +85,14 @@ impl Groups {
             groups.name(name);
             groups.list.push(Group { name: name.to_owned(), body, except: Vec::new(), span: 0..0 });
         }
-        let texts: Vec<_> = texts.iter().filter(|(name, _)| groups.admit(check, name)).collect();
+        let texts: Vec<_> = texts.iter().filter(|(name, _)| groups.admit(document, name)).collect();
         // Names first: a group may be used above the line that defines it.
         texts.iter().for_each(|(name, _)| groups.name(name.get_ref()));
         let mut edges: Vec<Vec<(GroupId, Range<usize>)>> = vec![Vec::new(); BUILT_IN];
         for (name, text) in texts {
             let mut parts = Vec::new();
-            let body = groups.body(check, folder, name, text, &mut parts);
-            let except = groups.resolve(check, text.except.as_ref());
+            let body = groups.body(document, folder, name, text, &mut parts);
+            let except = groups.resolve(document, text.except.as_ref());
             parts.extend(except.iter().cloned());
             edges.push(parts);
             groups.list.push(Group {
@@ -103,14 +102,14 @@ impl Groups {
                 span: name.span(),
             });
         }
-        groups.order = groups.sort(check, &edges);
+        groups.order = groups.sort(document, &edges);
         groups
     }
 
     /// The groups of a list, with the place of each name.
     pub(crate) fn resolve(
         &self,
-        check: &mut Check,
+        document: &mut Document,
         list: Option<&Strings>,
     ) -> Vec<(GroupId, Range<usize>)> {
         let mut found: Vec<(GroupId, Range<usize>)> = Vec::new();
@@ -118,13 +117,13 @@ impl Groups {
             let name = text.get_ref();
             match self.ids.get(name) {
                 Some(&id) if found.iter().any(|(other, _)| *other == id) => {
-                    check.twice(text.span(), name);
+                    document.twice(text.span(), name);
                 }
                 Some(&id) => found.push((id, text.span())),
                 None => {
                     let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
                     let help = suggest(name, &known);
-                    check.error(text.span(), format!("there is no group `{name}`"), help);
+                    document.error(text.span(), format!("there is no group `{name}`"), help);
                 }
             }
         }
@@ -138,75 +137,79 @@ impl Groups {
     }
 
     /// Whether the file may define a group of this name.
-    fn admit(&self, check: &mut Check, name: &Spanned<String>) -> bool {
+    fn admit(&self, document: &mut Document, name: &Spanned<String>) -> bool {
         let text = name.get_ref();
         if self.ids.contains_key(text) {
             let message = format!("the group `{text}` is built in");
-            check.error(name.span(), message, "give this group another name");
+            document.error(name.span(), message, "give this group another name");
             return false;
         }
         if let Some(fault) = fault(text) {
             let help = "use letters, digits, `-`, `_` and `.`";
-            check.error(name.span(), format!("the group's name `{text}` {fault}"), help);
+            document.error(name.span(), format!("the group's name `{text}` {fault}"), help);
         }
         true
     }
 
     fn body(
         &self,
-        check: &mut Check,
+        document: &mut Document,
         folder: &Path,
         name: &Spanned<String>,
         text: &GroupText,
         parts: &mut Vec<(GroupId, Range<usize>)>,
     ) -> Body {
         if let Some(any_of) = &text.any_of {
-            *parts = self.resolve(check, Some(any_of.get_ref()));
-            any_of_alone(check, any_of, text);
+            *parts = self.resolve(document, Some(any_of.get_ref()));
+            any_of_alone(document, any_of, text);
             return Body::AnyOf(parts.iter().map(|(id, _)| *id).collect());
         }
         let mut networks = text.networks.as_ref().map(|list| {
-            full(check, name, "networks", list.len());
-            check.networks(list).into_iter().map(Spanned::into_inner).collect::<Vec<_>>()
+            full(document, name, "networks", list.len());
+            document.networks(list).into_iter().map(Spanned::into_inner).collect::<Vec<_>>()
         });
         if let Some(files) = &text.files {
-            full(check, name, "files", files.len());
+            full(document, name, "files", files.len());
             let networks = networks.get_or_insert_default();
-            files.iter().for_each(|file| networks.extend(netset::read(check, folder, file)));
+            files.iter().for_each(|file| networks.extend(netset::read(document, folder, file)));
         }
         let countries = text.countries.as_ref().map(|list| {
-            full(check, name, "countries", list.len());
-            check.countries(list)
+            full(document, name, "countries", list.len());
+            document.countries(list)
         });
         let asns = text.asns.as_ref().map(|list| {
-            full(check, name, "asns", list.len());
+            full(document, name, "asns", list.len());
             list.iter().map(|asn| Asn(*asn.get_ref())).collect::<Vec<_>>()
         });
-        if networks.is_none() && countries.is_none() && asns.is_none() {
+        if networks.is_none() && countries.is_none() && asns.is_none() && !text.broken {
             let message = format!("the group `{}` says nothing of what it holds", name.get_ref());
             let help = if text.except.is_some() {
                 "to hold all but the exceptions, add `any_of = [\"anyone\"]`"
             } else {
                 "add `networks`, `countries`, `asns`, `files` or `any_of`"
             };
-            check.error(name.span(), message, help);
+            document.error(name.span(), message, help);
         }
         Body::Axes { networks, countries, asns }
     }
 
     /// Depth first: parts before wholes. A part that is still being visited closes a cycle.
-    fn sort(&self, check: &mut Check, edges: &[Vec<(GroupId, Range<usize>)>]) -> Vec<GroupId> {
+    fn sort(
+        &self,
+        document: &mut Document,
+        edges: &[Vec<(GroupId, Range<usize>)>],
+    ) -> Vec<GroupId> {
         let mut state = vec![State::New; edges.len()];
         let mut order = Vec::with_capacity(edges.len());
         for index in 0..edges.len() {
-            self.visit(check, edges, index, &mut state, &mut Vec::new(), &mut order);
+            self.visit(document, edges, index, &mut state, &mut Vec::new(), &mut order);
         }
         order
     }
 
     fn visit(
         &self,
-        check: &mut Check,
+        document: &mut Document,
         edges: &[Vec<(GroupId, Range<usize>)>],
         index: usize,
         state: &mut [State],
@@ -221,13 +224,13 @@ impl Groups {
         for (part, span) in &edges[index] {
             let part = usize::from(part.0);
             if state[part] != State::Open {
-                self.visit(check, edges, part, state, path, order);
+                self.visit(document, edges, part, state, path, order);
                 continue;
             }
             let cycle = path.iter().skip_while(|&&step| step != part).chain([&part]);
             let cycle: Vec<&str> = cycle.map(|&step| self.names[step].as_str()).collect();
             let message = format!("groups go in a circle: {}", cycle.join(" -> "));
-            check.error(span.clone(), message, "take this name out of the list");
+            document.error(span.clone(), message, "take this name out of the list");
         }
         path.pop();
         state[index] = State::Done;
@@ -245,7 +248,7 @@ enum State {
     Done,
 }
 
-fn any_of_alone(check: &mut Check, any_of: &Spanned<Strings>, text: &GroupText) {
+fn any_of_alone(document: &mut Document, any_of: &Spanned<Strings>, text: &GroupText) {
     let axes = [
         ("networks", text.networks.is_some()),
         ("countries", text.countries.is_some()),
@@ -255,20 +258,20 @@ fn any_of_alone(check: &mut Check, any_of: &Spanned<Strings>, text: &GroupText) 
     if let Some((axis, _)) = axes.iter().find(|(_, present)| *present) {
         let message = format!("`any_of` and `{axis}` in one group: is it \"or\" or \"and\"?");
         let help = format!("put `{axis}` into a group of its own, and name that in `any_of`");
-        check.error(any_of.span(), message, help);
+        document.error(any_of.span(), message, help);
     }
     if any_of.get_ref().is_empty() {
         let help = "name at least one group";
-        check.error(any_of.span(), "`any_of` is empty, so the group would hold nothing", help);
+        document.error(any_of.span(), "`any_of` is empty, so the group would hold nothing", help);
     }
 }
 
 /// An axis that is present and empty never holds: surely not what was meant.
-fn full(check: &mut Check, name: &Spanned<String>, axis: &str, len: usize) {
+fn full(document: &mut Document, name: &Spanned<String>, axis: &str, len: usize) {
     if len == 0 {
         let name_text = name.get_ref();
         let message =
             format!("`{axis}` of `{name_text}` is empty, so the group would hold nothing");
-        check.error(name.span(), message, "name at least one, or take the key away");
+        document.error(name.span(), message, "name at least one, or take the key away");
     }
 }

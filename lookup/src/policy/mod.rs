@@ -13,12 +13,10 @@
 mod check;
 mod countries;
 mod groups;
-mod names;
 mod nest;
 mod netset;
 mod ports;
 mod remarks;
-mod report;
 mod services;
 mod text;
 
@@ -30,23 +28,17 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::document::{Document, LoadError, Problem, Source, fault, suggest};
 use crate::geo::Override;
 use crate::{Asn, DomainId};
 
 pub use groups::{Body, Group, GroupId, PRIVATE};
 pub use ports::{Ports, Protos};
-pub use report::{Finding, LoadError, Problem, Severity, Source};
 pub use services::Service;
 
-#[doc(hidden)]
-pub use check::Check;
 pub(crate) use check::Fault;
-#[doc(hidden)]
-pub use names::suggest;
 pub(crate) use nest::chains;
 pub(crate) use ports::{port, proto_named};
-#[doc(hidden)]
-pub use text::{Node, Section, entries, section, unknown_key, value};
 
 use groups::Groups;
 use text::{DomainText, GeoText, OverrideText, PolicyText, Strings};
@@ -132,11 +124,11 @@ impl Policy {
     /// # Errors
     /// Every mistake of the text and of its lists, none of which is taken.
     pub fn parse(path: &Path, text: String) -> Result<(Self, Vec<Problem>), LoadError> {
-        let mut check = Check::new(Source { name: path.display().to_string(), text });
-        let shape = text::read(&mut check);
+        let mut document = Document::new(Source { name: path.display().to_string(), text });
+        let shape = text::read(&mut document);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let policy = Self::read(&mut check, folder, &shape);
-        check.finish(policy).map_err(LoadError::from)
+        let policy = Self::read(&mut document, folder, &shape);
+        document.finish(policy).map_err(LoadError::from)
     }
 
     /// The text that it was read from, for remarks that are made later.
@@ -145,29 +137,30 @@ impl Policy {
         &self.source
     }
 
-    fn read(check: &mut Check, folder: &Path, text: &PolicyText) -> Self {
-        let failsafe = check.networks(&text.failsafe);
+    fn read(document: &mut Document, folder: &Path, text: &PolicyText) -> Self {
+        let failsafe = document.networks(&text.failsafe);
         let geo = geo(text.geo.as_ref());
-        let overrides = overrides(check, &text.overrides);
-        let groups = Groups::read(check, folder, &text.groups);
+        let overrides = overrides(document, &text.overrides);
+        let groups = Groups::read(document, folder, &text.groups);
         let mut used = HashSet::new();
         let mut domains = Vec::new();
         let mut services = Vec::new();
         for (name, (body, list)) in &text.domains {
             let id = DomainId(u16::try_from(domains.len()).unwrap_or(u16::MAX));
-            domains.push(domain(check, &groups, &mut used, name, body));
+            domains.push(domain(document, &groups, &mut used, name, body));
             let start = services.len();
-            services
-                .extend(list.iter().filter_map(|(at, text)| services::read(check, id, at, text)));
-            remarks::domain(check, name, body, list.len());
-            unique(check, &services[start..]);
+            services.extend(
+                list.iter().filter_map(|(at, text)| services::read(document, id, at, text)),
+            );
+            remarks::domain(document, name, body, list.len());
+            unique(document, &services[start..]);
         }
         let egress = text.egress.as_ref().map_or_else(Lists::default, |egress| {
-            lists(check, &groups, &mut used, egress.allow.as_ref(), egress.deny.as_ref())
+            lists(document, &groups, &mut used, egress.allow.as_ref(), egress.deny.as_ref())
         });
-        services::conflicts(check, &domains, &services);
-        remarks::failsafe(check, &failsafe, &groups.list, &domains);
-        remarks::unused(check, &groups.list, &used);
+        services::conflicts(document, &domains, &services);
+        remarks::failsafe(document, &failsafe, &groups.list, &domains);
+        remarks::unused(document, &groups.list, &used);
         Self {
             failsafe: failsafe.into_iter().map(Spanned::into_inner).collect(),
             geo,
@@ -177,7 +170,7 @@ impl Policy {
             domains,
             services,
             egress,
-            source: check.source(),
+            source: document.source(),
         }
     }
 }
@@ -193,29 +186,32 @@ fn geo(text: Option<&GeoText>) -> GeoChoice {
     }
 }
 
-fn overrides(check: &mut Check, list: &[(Range<usize>, OverrideText)]) -> Vec<Override> {
+fn overrides(document: &mut Document, list: &[(Range<usize>, OverrideText)]) -> Vec<Override> {
     let mut overrides = Vec::new();
     let mut places: HashMap<IpNet, Range<usize>> = HashMap::new();
     for (at, text) in list {
-        let country = text.country.as_ref().map(|code| check.country(code));
-        if text.country.is_none() && text.asn.is_none() {
+        let country = text.country.as_ref().map(|code| document.country(code));
+        if text.country.is_none() && text.asn.is_none() && !text.broken {
             let help = "add `country = \"DE\"`, `asn = 64500`, or both";
-            check.error(at.clone(), "this override overrides nothing", help);
+            document.error(at.clone(), "this override overrides nothing", help);
         }
         let Some(network) = &text.network else {
+            if text.broken {
+                continue;
+            }
             let help = "add `network = \"203.0.113.0/24\"`";
-            check.error(at.clone(), "this override does not say its network", help);
+            document.error(at.clone(), "this override does not say its network", help);
             continue;
         };
-        let Some(value) = check.network(network) else {
+        let Some(value) = document.network(network) else {
             continue;
         };
         if let Some(first) = places.get(&value) {
             let message = format!("a second override of {value}");
             let help = "put the two together, or make one of them narrower";
-            let problem = Problem::error(&check.source(), network.span(), message, help)
+            let problem = Problem::error(&document.source(), network.span(), message, help)
                 .also(first.clone(), "the first is here");
-            check.push(problem);
+            document.push(problem);
             continue;
         }
         places.insert(value, network.span());
@@ -230,46 +226,51 @@ fn overrides(check: &mut Check, list: &[(Range<usize>, OverrideText)]) -> Vec<Ov
 }
 
 fn domain(
-    check: &mut Check,
+    document: &mut Document,
     groups: &Groups,
     used: &mut HashSet<GroupId>,
     name: &Spanned<String>,
     text: &DomainText,
 ) -> Domain {
-    if let Some(fault) = names::fault(name.get_ref()) {
+    if let Some(fault) = fault(name.get_ref()) {
         let message = format!("the domain's name `{}` {fault}", name.get_ref());
-        check.error(name.span(), message, "use letters, digits, `-`, `_` and `.`");
+        document.error(name.span(), message, "use letters, digits, `-`, `_` and `.`");
     }
-    let exposure = choice(check, "exposure", text.exposure.as_ref(), &["internal", "external"]);
-    let mode = choice(check, "mode", text.mode.as_ref(), &["enforce", "shadow"]);
+    let exposure = choice(document, "exposure", text.exposure.as_ref(), &["internal", "external"]);
+    let mode = choice(document, "mode", text.mode.as_ref(), &["enforce", "shadow"]);
     Domain {
         name: name.get_ref().clone(),
         exposure: if exposure == 1 { Exposure::External } else { Exposure::Internal },
         shadow: mode == 1,
-        lists: lists(check, groups, used, text.allow.as_ref(), text.deny.as_ref()),
+        lists: lists(document, groups, used, text.allow.as_ref(), text.deny.as_ref()),
     }
 }
 
 /// The place of a word among those that a key takes; the first when the key is absent.
-fn choice(check: &mut Check, key: &str, text: Option<&Spanned<String>>, known: &[&str]) -> usize {
+fn choice(
+    document: &mut Document,
+    key: &str,
+    text: Option<&Spanned<String>>,
+    known: &[&str],
+) -> usize {
     let Some(text) = text else { return 0 };
     let word = text.get_ref();
     known.iter().position(|known| known == word).unwrap_or_else(|| {
         let help = format!("{key} is {}: {}", known.join(" or "), suggest(word, known));
-        check.error(text.span(), format!("unknown {key} `{word}`"), help);
+        document.error(text.span(), format!("unknown {key} `{word}`"), help);
         0
     })
 }
 
 fn lists(
-    check: &mut Check,
+    document: &mut Document,
     groups: &Groups,
     used: &mut HashSet<GroupId>,
     allow: Option<&Strings>,
     deny: Option<&Strings>,
 ) -> Lists {
     let mut list = |names| -> Vec<GroupId> {
-        groups.resolve(check, names).into_iter().map(|(id, _)| id).collect()
+        groups.resolve(document, names).into_iter().map(|(id, _)| id).collect()
     };
     let lists = Lists { allow: list(allow), deny: list(deny) };
     used.extend(lists.allow.iter().chain(&lists.deny));
@@ -277,15 +278,15 @@ fn lists(
 }
 
 /// Records name a service by domain and name: one name once in a domain.
-fn unique(check: &mut Check, services: &[Service]) {
+fn unique(document: &mut Document, services: &[Service]) {
     let mut places: HashMap<&str, Range<usize>> = HashMap::new();
     for service in services {
         if let Some(first) = places.get(service.name.as_str()) {
             let message = format!("a second service `{}` in this domain", service.name);
             let help = "give it another name; records could not tell the two apart";
-            let problem = Problem::error(&check.source(), service.span.clone(), message, help)
+            let problem = Problem::error(&document.source(), service.span.clone(), message, help)
                 .also(first.clone(), "the first is here");
-            check.push(problem);
+            document.push(problem);
         } else {
             places.insert(&service.name, service.span.clone());
         }

@@ -3,34 +3,34 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::document::{Document, Problem, Source};
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::check::{Check, network};
-use super::report::{Problem, Source};
+use super::check::network;
 
 /// Problems shown of one file; a file of another format would have one on each line.
 const SHOWN: usize = 20;
 
 /// Reads the file that `name` stands for, relative to `folder`; its problems carry its own lines.
-pub(crate) fn read(check: &mut Check, folder: &Path, name: &Spanned<String>) -> Vec<IpNet> {
+pub(crate) fn read(document: &mut Document, folder: &Path, name: &Spanned<String>) -> Vec<IpNet> {
     let path = folder.join(name.get_ref());
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let source = Arc::new(Source { name: path.display().to_string(), text });
             let (networks, problems) = parse(&source);
-            problems.into_iter().for_each(|problem| check.push(problem));
+            problems.into_iter().for_each(|problem| document.push(problem));
             if networks.is_empty() {
                 let help =
                     "the group would hold nothing: fill the file, or take it out of the list";
-                check.warn(name.span(), "this file names no network", help);
+                document.warn(name.span(), "this file names no network", help);
             }
             networks
         }
         Err(error) => {
             let message = format!("cannot read `{}`: {error}", path.display());
             let help = "files are named relative to the policy; check the name and its permissions";
-            check.error(name.span(), message, help);
+            document.error(name.span(), message, help);
             Vec::new()
         }
     }

@@ -1,13 +1,11 @@
 //! Protocols and ports of a service.
 
-use std::ops::Range;
-
 use toml::Spanned;
 
-use super::check::{Check, Fault};
-use super::names::suggest;
+use super::check::Fault;
 use super::text::Strings;
 use crate::Proto;
+use crate::document::{Document, suggest};
 
 /// What a service serves: one protocol, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +85,7 @@ pub(crate) fn proto_named(name: &str) -> Option<Proto> {
 }
 
 /// The `proto` of a service.
-pub(crate) fn proto(check: &mut Check, text: &Spanned<String>) -> Option<Protos> {
+pub(crate) fn proto(document: &mut Document, text: &Spanned<String>) -> Option<Protos> {
     let name = text.get_ref();
     let found = PROTOS.iter().find(|(known, _)| known == name);
     if found.is_none() {
@@ -95,52 +93,44 @@ pub(crate) fn proto(check: &mut Check, text: &Spanned<String>) -> Option<Protos>
             "icmpv6" | "icmp6" | "ipv6-icmp" => "`icmp` serves both families".to_owned(),
             _ => suggest(&name.to_lowercase(), &PROTOS.map(|(name, _)| name)),
         };
-        check.error(text.span(), format!("unknown protocol `{name}`"), help);
+        document.error(text.span(), format!("unknown protocol `{name}`"), help);
     }
     found.map(|(_, protos)| *protos)
 }
 
-/// The `ports` of a service with this protocol; `at` is the service's place.
+/// The `ports` of a service with this protocol.
 pub(crate) fn ports(
-    check: &mut Check,
-    at: Range<usize>,
+    document: &mut Document,
     proto: Option<Protos>,
     text: Option<&Spanned<Strings>>,
 ) -> Option<Ports> {
     let icmp = proto == Some(Protos::One(Proto::ICMP));
-    let Some(list) = text else {
-        if icmp {
-            return Some(Ports::any());
-        }
-        let help = "add `ports = [\"443\"]`, a range \"6000-6010\", or [\"any\"]";
-        check.error(at, "this service does not say its ports", help);
-        return None;
-    };
+    let Some(list) = text else { return icmp.then(Ports::any) };
     if list.get_ref().is_empty() {
         let help = "name a port, a range \"6000-6010\", or \"any\"";
-        check.error(list.span(), "the list of ports is empty", help);
+        document.error(list.span(), "the list of ports is empty", help);
         return None;
     }
     let any = list.get_ref().iter().find(|text| text.get_ref() == "any");
     if let Some(any) = any {
         if list.get_ref().len() > 1 {
             let help = "leave `any` alone in the list, or take it out";
-            check.error(any.span(), "`any` holds all the other ports of this list", help);
+            document.error(any.span(), "`any` holds all the other ports of this list", help);
             return None;
         }
         return Some(Ports::any());
     }
     if icmp {
         let help = "take `ports` away, or write `ports = [\"any\"]`";
-        check.error(list.span(), "icmp has no ports", help);
+        document.error(list.span(), "icmp has no ports", help);
         return None;
     }
     let mut ranges = Vec::new();
     for text in list.get_ref() {
         match range(text.get_ref()) {
-            Ok(range) if ranges.contains(&range) => check.twice(text.span(), text.get_ref()),
+            Ok(range) if ranges.contains(&range) => document.twice(text.span(), text.get_ref()),
             Ok(range) => ranges.push(range),
-            Err(fault) => check.error(text.span(), fault.message, fault.help),
+            Err(fault) => document.error(text.span(), fault.message, fault.help),
         }
     }
     (!ranges.is_empty()).then(|| Ports::new(ranges))

@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
+use crate::document::Document;
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::Domain;
-use super::check::Check;
 use super::groups::{Body, Group, GroupId};
 use super::text::DomainText;
 
 /// A domain that nobody reaches, or whose exposure and sources disagree.
 pub(crate) fn domain(
-    check: &mut Check,
+    document: &mut Document,
     name: &Spanned<String>,
     text: &DomainText,
     services: usize,
@@ -20,25 +20,25 @@ pub(crate) fn domain(
     let (at, shown) = (name.span(), name.get_ref());
     if services == 0 {
         let help = format!("add `[[domain.{shown}.service]]`");
-        check.warn(at.clone(), format!("the domain `{shown}` has no services"), help);
+        document.warn(at.clone(), format!("the domain `{shown}` has no services"), help);
     }
     let allow = text.allow.as_deref().unwrap_or_default();
-    if allow.is_empty() {
+    if allow.is_empty() && !text.broken {
         let help = "name groups in `allow`; until then all but failsafe is dropped";
-        check.warn(at, format!("the domain `{shown}` allows nobody"), help);
+        document.warn(at, format!("the domain `{shown}` allows nobody"), help);
     }
     let internal = text.exposure.as_ref().is_none_or(|exposure| exposure.get_ref() == "internal");
     if let Some(anyone) = allow.iter().find(|group| group.get_ref() == "anyone")
         && internal
     {
         let message = format!("the internal domain `{shown}` allows `anyone`");
-        check.warn(anyone.span(), message, "name a group, or say `exposure = \"external\"`");
+        document.warn(anyone.span(), message, "name a group, or say `exposure = \"external\"`");
     }
 }
 
 /// A failsafe network that opens everything, or that a deny seems to close.
 pub(crate) fn failsafe(
-    check: &mut Check,
+    document: &mut Document,
     failsafe: &[Spanned<IpNet>],
     groups: &[Group],
     domains: &[Domain],
@@ -47,7 +47,7 @@ pub(crate) fn failsafe(
         let (at, net) = (network.span(), network.get_ref());
         if net.prefix_len() == 0 {
             let help = "name the few addresses that you manage the gateway from";
-            check.warn(at, "this failsafe network is the whole internet", help);
+            document.warn(at, "this failsafe network is the whole internet", help);
             continue;
         }
         let denied = domains
@@ -58,7 +58,7 @@ pub(crate) fn failsafe(
             let group = &groups[usize::from(group.0)].name;
             let message =
                 format!("{net} is failsafe, although `{}` denies the group `{group}`", domain.name);
-            check.warn(at, message, "failsafe wins: take it out if the deny is meant");
+            document.warn(at, message, "failsafe wins: take it out if the deny is meant");
         }
     }
 }
@@ -74,7 +74,7 @@ fn holds(group: &Group, network: &IpNet) -> bool {
 }
 
 /// A group that no domain comes to, directly or through another group.
-pub(crate) fn unused(check: &mut Check, groups: &[Group], used: &HashSet<GroupId>) {
+pub(crate) fn unused(document: &mut Document, groups: &[Group], used: &HashSet<GroupId>) {
     let mut reached = used.clone();
     let mut open: Vec<GroupId> = used.iter().copied().collect();
     while let Some(id) = open.pop() {
@@ -88,7 +88,7 @@ pub(crate) fn unused(check: &mut Check, groups: &[Group], used: &HashSet<GroupId
     for (group, id) in groups.iter().zip(0..).filter(|(group, _)| !group.span.is_empty()) {
         if !reached.contains(&GroupId(id)) {
             let message = format!("the group `{}` is used nowhere", group.name);
-            check.warn(group.span.clone(), message, "name it in a domain, or take it out");
+            document.warn(group.span.clone(), message, "name it in a domain, or take it out");
         }
     }
 }

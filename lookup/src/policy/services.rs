@@ -7,12 +7,11 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::Domain;
-use super::check::Check;
-use super::names::fault;
 use super::nest::chains;
 use super::ports::{self, Ports, Protos};
 use super::text::ServiceText;
 use crate::DomainId;
+use crate::document::{Document, Problem, fault};
 
 /// Where connections may go: networks, a protocol and ports, in one domain.
 #[derive(Clone, Debug)]
@@ -35,53 +34,56 @@ pub struct Service {
 
 /// One service of a domain; what is missing is reported.
 pub(crate) fn read(
-    check: &mut Check,
+    document: &mut Document,
     domain: DomainId,
     at: &Range<usize>,
     text: &ServiceText,
 ) -> Option<Service> {
-    let name = match &text.name {
-        Some(name) => name.clone(),
-        None => {
-            check.error(at.clone(), "this service has no name", "add `name = \"postgres\"`");
-            Spanned::new(at.clone(), String::new())
+    // What is absent because it was wrong has been reported.
+    let mut missing = |span, what: &str, help: &str| {
+        if !text.broken {
+            document.error(span, format!("this service {what}"), help);
         }
     };
-    if let (Some(_), Some(fault)) = (&text.name, fault(name.get_ref())) {
-        let message = format!("the service's name `{}` {fault}", name.get_ref());
-        check.error(name.span(), message, "use letters, digits, `-`, `_` and `.`");
+    let at = text.name.as_ref().map_or_else(|| at.clone(), Spanned::span);
+    if text.name.is_none() {
+        missing(at.clone(), "has no name", "add `name = \"postgres\"`");
     }
-    let networks = match text.networks.as_deref() {
-        Some([]) | None => {
-            let help = "add `networks = [\"10.2.0.0/24\"]`: the addresses that it answers on";
-            check.error(name.span(), "this service does not say its networks", help);
-            None
-        }
-        Some(list) => Some(check.networks(list)),
-    };
-    let proto = match &text.proto {
-        Some(proto) => ports::proto(check, proto),
-        None => {
-            let help = "add `proto = \"tcp\"` (tcp, udp, sctp, icmp or any)";
-            check.error(name.span(), "this service does not say its protocol", help);
-            None
-        }
-    };
-    let ports = ports::ports(check, name.span(), proto, text.ports.as_ref());
+    if text.networks.as_ref().is_none_or(Vec::is_empty) {
+        let help = "add `networks = [\"10.2.0.0/24\"]`: the addresses that it answers on";
+        missing(at.clone(), "does not say its networks", help);
+    }
+    if text.proto.is_none() {
+        let help = "add `proto = \"tcp\"` (tcp, udp, sctp, icmp or any)";
+        missing(at.clone(), "does not say its protocol", help);
+    }
+    let icmp = text.proto.as_ref().is_some_and(|proto| proto.get_ref().starts_with("icmp"));
+    if text.ports.is_none() && !icmp {
+        let help = "add `ports = [\"443\"]`, a range \"6000-6010\", or [\"any\"]";
+        missing(at.clone(), "does not say its ports", help);
+    }
+    let name = text.name.as_ref().map_or("", |name| name.get_ref());
+    if let (Some(_), Some(fault)) = (&text.name, fault(name)) {
+        let message = format!("the service's name `{name}` {fault}");
+        document.error(at.clone(), message, "use letters, digits, `-`, `_` and `.`");
+    }
+    let networks = text.networks.as_ref().map(|list| document.networks(list));
+    let proto = text.proto.as_ref().and_then(|proto| ports::proto(document, proto));
+    let ports = ports::ports(document, proto, text.ports.as_ref());
     let carve_out = text.carve_out.as_ref().filter(|carve| *carve.get_ref());
     Some(Service {
-        name: name.get_ref().clone(),
+        name: name.to_owned(),
         domain,
         networks: networks?,
         proto: proto?,
         ports: ports?,
         carve_out: carve_out.map(Spanned::span),
-        span: name.span(),
+        span: at,
     })
 }
 
 /// Reports services that claim one address, protocol and port, and carve-outs that carve nothing.
-pub(crate) fn conflicts(check: &mut Check, domains: &[Domain], services: &[Service]) {
+pub(crate) fn conflicts(document: &mut Document, domains: &[Domain], services: &[Service]) {
     let entries = services.iter().enumerate().flat_map(|(index, service)| {
         service.networks.iter().map(move |network| (*network.get_ref(), (index, network)))
     });
@@ -106,7 +108,7 @@ pub(crate) fn conflicts(check: &mut Check, domains: &[Domain], services: &[Servi
                 }
                 if reported.insert((narrow, wide)) {
                     let pair = [(inner, narrow_at), (outer, wide_at)];
-                    report(check, domains, pair, equal);
+                    report(document, domains, pair, equal);
                 }
             }
         }
@@ -116,7 +118,7 @@ pub(crate) fn conflicts(check: &mut Check, domains: &[Domain], services: &[Servi
             && !carved.contains(&index)
         {
             let message = format!("`{}` takes nothing out of another domain", service.name);
-            check.warn(span, message, "take `carve_out` away");
+            document.warn(span, message, "take `carve_out` away");
         }
     }
 }
@@ -127,7 +129,7 @@ fn meet(one: &Service, other: &Service) -> bool {
 
 type At<'a> = (&'a Service, &'a Spanned<IpNet>);
 
-fn report(check: &mut Check, domains: &[Domain], [inner, outer]: [At<'_>; 2], equal: bool) {
+fn report(document: &mut Document, domains: &[Domain], [inner, outer]: [At<'_>; 2], equal: bool) {
     let full = |service: &Service| {
         format!("{}/{}", domains[usize::from(service.domain.0)].name, service.name)
     };
@@ -146,8 +148,8 @@ fn report(check: &mut Check, domains: &[Domain], [inner, outer]: [At<'_>; 2], eq
     } else {
         format!("change one of the two, or let `{narrow}` win here with `carve_out = true` in it")
     };
-    let problem = super::Problem::error(&check.source(), inner.1.span(), message, help)
+    let problem = Problem::error(&document.source(), inner.1.span(), message, help)
         .label(format!("`{narrow}` claims it here"))
         .also(outer.1.span(), format!("`{wide}` claims it here"));
-    check.push(problem);
+    document.push(problem);
 }

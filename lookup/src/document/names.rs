@@ -4,11 +4,17 @@
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     known
-        .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), known))
+        .map(|known| (likeness(&lower, &known.to_lowercase()), known))
         .filter(|(likeness, _)| *likeness >= LIKE)
         // The first of equals, so that the answer does not depend on the order of a set.
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, known)| known)
+}
+
+/// 0 to 1. One slip of the finger in a short name counts more than Jaro and Winkler see in it.
+fn likeness(name: &str, known: &str) -> f64 {
+    let slip = name.len() > 2 && strsim::osa_distance(name, known) == 1;
+    strsim::jaro_winkler(name, known).max(if slip { 0.9 } else { 0.0 })
 }
 
 /// Likeness (0 to 1) from which a suggestion helps more than a list of what there is.

@@ -162,9 +162,10 @@ impl Problem {
         }
     }
 
-    /// Where the problem stands, so that a list of them can be put in reading order.
-    pub(crate) fn order(&self) -> (bool, usize) {
-        (self.source.is_none(), self.labels.first().map_or(0, |(span, _)| span.start))
+    /// Errors first, each kind in reading order.
+    pub(crate) fn order(&self) -> (bool, bool, usize) {
+        let start = self.labels.first().map_or(0, |(span, _)| span.start);
+        (!self.is_error(), self.source.is_none(), start)
     }
 }
 
@@ -204,7 +205,7 @@ impl Diagnostic for Problem {
     }
 }
 
-/// Why a policy was refused: every mistake that was found, in reading order.
+/// Why a policy was refused: every mistake that was found in reading order, then the warnings.
 #[derive(Debug)]
 pub struct LoadError {
     problems: Vec<Problem>,
