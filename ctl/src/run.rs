@@ -40,7 +40,9 @@ pub(crate) fn run(args: &Run) -> ExitCode {
 
 fn serve(config: &Config) -> Result<(), Error> {
     let gateway = Gateway::start(config)?;
-    check::show(gateway.warnings());
+    for warning in gateway.warnings() {
+        eprintln!("palisade: warning: {warning}; {}", warning.help_text());
+    }
     let status = gateway.status();
     let mode = status.workers.first().map_or("", |worker| worker.mode.as_str());
     eprintln!(
