@@ -182,7 +182,10 @@ impl Tally {
 fn sample(reader: &Reader<Vec<u8>>, count: usize) -> Result<Vec<IpAddr>> {
     let mut random = Random::new(1);
     let mut edges = [HashSet::new(), HashSet::new()];
-    for found in reader.networks(maxminddb::WithinOptions::default()).map_err(|e| unusable("the database", e))? {
+    for found in reader
+        .networks(maxminddb::WithinOptions::default())
+        .map_err(|e| unusable("the database", e))?
+    {
         let found = found.map_err(|error| unusable("the database", error))?;
         let network = found.network().map_err(|error| unusable("the database", error))?;
         let (first, last) = (network.network(), network.broadcast());
