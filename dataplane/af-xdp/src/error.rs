@@ -37,8 +37,8 @@ pub enum Error {
     },
     /// The interface has too few queues.
     #[error(
-        "{interface} has {has} queues, asked for queue {asked}; \
-             `ethtool -L {interface} combined N` adds some, or use fewer workers"
+        "{interface} has no queue {asked}: it uses {has}, counted from 0; \
+         `ethtool -L {interface} combined N` adds some, or use fewer workers"
     )]
     Queue {
         /// The interface.

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod attach;
 mod bind;
+mod config;
 mod counts;
 mod error;
 mod frame;
@@ -8,18 +10,19 @@ mod interface;
 pub mod live;
 mod netlink;
 mod options;
-pub mod program;
+mod program;
 mod region;
 mod ring;
 pub mod sim;
 mod socket;
 mod umem;
 
-pub use bind::{Granted, Mode, RingSizes, SocketConfig};
+pub use attach::{Attached, Attachment, attached};
+pub use config::{Granted, Mode, RingSizes, SocketConfig};
 pub use counts::{Counts, Faults, Statistics};
 pub use error::Error;
 pub use frame::{Frame, FreeList, Packet};
 pub use interface::Interface;
-pub use program::{AttachMode, Attached, FailMode, Program};
+pub use program::{AttachMode, FailMode, Program, Unserved};
 pub use socket::Socket;
 pub use umem::{HugePages, KERNEL_HEADROOM_BYTES, Umem, UmemConfig};

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::sockopt;
 
-use crate::bind::SocketConfig;
+use crate::config::SocketConfig;
 
 /// `XDP_MAX_TX_SKB_BUDGET` of `linux/if_xdp.h`, Linux 6.17; `libc` has no name for it.
 const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;

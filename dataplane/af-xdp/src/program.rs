@@ -15,26 +15,23 @@
 //!
 //! Sources: `dataplane/bpf/palisade.bpf.c`, `net/core/dev.c` (`dev_xdp_attach`).
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use aya::maps::{DevMap, MapError, PerCpuArray, XskMap};
-use aya::programs::{ProgramError, ProgramFd, ProgramInfo, Xdp, loaded_programs};
+use aya::programs::{ProgramError, ProgramFd, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
 
 use crate::Error;
+use crate::attach::{self, Attached, Attachment, attached, by_id};
 use crate::interface::{Interface, permission};
-use crate::netlink::{self, link};
 use crate::socket::Socket;
 
 /// The name that the kernel knows the program by.
-const NAME: &str = "palisade_xdp";
+pub(crate) const NAME: &str = "palisade_xdp";
 
 static OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf/palisade.bpf.o"));
-
-const XDP_UPDATE_IF_NOEXIST: u32 = 1 << 0;
-const XDP_REPLACE: u32 = 1 << 4;
 
 /// What happens to frames of a queue that no worker serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,50 +55,6 @@ pub enum AttachMode {
     Native,
     /// Behind the driver, on socket buffers: works with every driver, slowest.
     Generic,
-}
-
-/// How a program is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attached {
-    /// In the driver.
-    Native,
-    /// Behind the driver.
-    Generic,
-    /// In the hardware.
-    Offloaded,
-}
-
-impl Attached {
-    /// The `XDP_FLAGS_*_MODE` of `linux/if_link.h`.
-    fn flag(self) -> u32 {
-        match self {
-            Self::Generic => 1 << 1,
-            Self::Native => 1 << 2,
-            Self::Offloaded => 1 << 3,
-        }
-    }
-
-    /// What `ip link set dev X` calls it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Generic => "xdpgeneric",
-            Self::Native => "xdp",
-            Self::Offloaded => "xdpoffload",
-        }
-    }
-}
-
-/// A program that an interface runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// The program's id.
-    pub id: u32,
-    /// The program's name.
-    pub name: String,
-    /// Whether it is a Palisade program, by its name.
-    pub ours: bool,
-    /// How it is attached.
-    pub attached: Attached,
 }
 
 /// Frames that no worker took since the program was loaded.
@@ -190,15 +143,15 @@ impl Program {
             // An interface has one mode at a time, so a change of mode cannot be one step.
             Some(Attachment { id, attached, .. }) if attached != wanted => {
                 let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
-                set(interface, None, attached, Some(old.as_fd())).map_err(refused)?;
-                set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?;
+                attach::set(interface, None, attached, Some(old.as_fd())).map_err(refused)?;
+                attach::set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?;
             }
             Some(Attachment { id, .. }) => {
                 let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
-                set(interface, Some(program.as_fd()), wanted, Some(old.as_fd()))
+                attach::set(interface, Some(program.as_fd()), wanted, Some(old.as_fd()))
                     .map_err(refused)?;
             }
-            None => set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?,
+            None => attach::set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?,
         }
         Ok(wanted)
     }
@@ -214,7 +167,7 @@ impl Program {
         let Some(Place { interface, attached }) = self.place.take() else {
             return Ok(false);
         };
-        match set(&interface, None, attached, Some(program.as_fd())) {
+        match attach::set(&interface, None, attached, Some(program.as_fd())) {
             Ok(()) => Ok(true),
             // Another program is there, or none, or the interface has gone.
             Err(Errno::EXIST | Errno::NOENT | Errno::NODEV) => Ok(false),
@@ -278,59 +231,6 @@ impl Program {
     fn peers(&mut self) -> Result<DevMap<&mut aya::maps::MapData>, MapError> {
         DevMap::try_from(self.ebpf.map_mut("peers").ok_or(MapError::KeyNotFound)?)
     }
-}
-
-/// What an interface runs, if anything.
-///
-/// # Errors
-/// [`Error::Interface`] when the interface has gone.
-pub fn attached(interface: &Interface) -> Result<Option<Attachment>, Error> {
-    let link = netlink::by_index(interface.index)
-        .map_err(|errno| Error::Interface { name: interface.name.clone(), source: errno.into() })?;
-    let modes = [
-        (link::XDP_DRV_ID, Attached::Native),
-        (link::XDP_SKB_ID, Attached::Generic),
-        (link::XDP_HW_ID, Attached::Offloaded),
-    ];
-    let found = modes.into_iter().find_map(|(kind, attached)| {
-        let id = link.number(&[link::XDP, kind])?;
-        (id != 0).then_some((id, attached))
-    });
-    Ok(found.map(|(id, attached)| {
-        let name = info(id).map(|info| String::from_utf8_lossy(info.name()).into_owned());
-        let ours = name.as_deref() == Some(NAME);
-        Attachment { id, name: name.unwrap_or_else(|| "unknown".to_owned()), ours, attached }
-    }))
-}
-
-fn info(id: u32) -> Option<ProgramInfo> {
-    loaded_programs().flatten().find(|info| info.id() == id)
-}
-
-fn by_id(id: u32) -> Option<ProgramFd> {
-    info(id)?.fd().ok()
-}
-
-/// Sets or removes the program of an interface. With `expected` it does so only if that one is
-/// there, else only if none is.
-fn set(
-    interface: &Interface,
-    program: Option<BorrowedFd<'_>>,
-    attached: Attached,
-    expected: Option<BorrowedFd<'_>>,
-) -> Result<(), Errno> {
-    let condition = if expected.is_some() { XDP_REPLACE } else { XDP_UPDATE_IF_NOEXIST };
-    let flags = attached.flag() | condition;
-    let mut xdp = Vec::new();
-    let program = program.map_or(-1, |fd| fd.as_raw_fd());
-    netlink::put(&mut xdp, link::XDP_FD, &program.to_ne_bytes());
-    netlink::put(&mut xdp, link::XDP_FLAGS, &flags.to_ne_bytes());
-    if let Some(expected) = expected {
-        netlink::put(&mut xdp, link::XDP_EXPECTED_FD, &expected.as_raw_fd().to_ne_bytes());
-    }
-    let mut attributes = Vec::new();
-    netlink::put(&mut attributes, link::XDP | netlink::NESTED, &xdp);
-    netlink::change(interface.index, 0, 0, &attributes)
 }
 
 fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {

@@ -2,7 +2,7 @@
 //!
 //! It is here so that everything above a socket runs without root and without a NIC, and so that
 //! tests can do what a sound kernel never does. The rings and the UMEM are the same types over the
-//! same kind of memory, with the roles exchanged; nothing in [`Socket`](crate::Socket) knows.
+//! same kind of memory, with the roles exchanged; nothing in [`Socket`] knows.
 //! Injecting or draining a packet costs a copy of its bytes and no system call.
 //!
 //! ```text
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
-use crate::bind::{Granted, RingSizes};
+use crate::config::{Granted, RingSizes};
 use crate::region::Region;
 use crate::ring::{Consumer, Descriptor, Layout, Producer};
 use crate::socket::{Peer, Rings, Socket};

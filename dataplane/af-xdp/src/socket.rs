@@ -20,7 +20,7 @@ use arrayvec::ArrayVec;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
-use crate::bind::Granted;
+use crate::config::Granted;
 use crate::counts::{Counts, Faults, Moved, Statistics};
 use crate::frame::{FreeList, Packet};
 use crate::ring::{Consumer, Descriptor, Producer};

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use af_xdp_rs::live::{self, Ingress};
-use af_xdp_rs::program::{Unserved, attached};
 use af_xdp_rs::{
     AttachMode, Error, FailMode, Interface, Program, Socket, SocketConfig, Umem, UmemConfig,
+    Unserved, attached,
 };
 use aya::Ebpf;
 use aya::maps::PerCpuArray;

@@ -127,7 +127,7 @@ fn a_queue_that_is_not_there_is_an_error() {
         assert_eq!((f0.mtu_bytes, f0.up), (1500, true));
         let (umem, _free) = umem();
         let error = Socket::bind(&umem, &f0, 1, &config(Mode::Auto)).unwrap_err();
-        assert!(error.to_string().starts_with("f0 has 1 queues, asked for queue 1"), "{error}");
+        assert!(error.to_string().starts_with("f0 has no queue 1: it uses 1"), "{error}");
         assert!(matches!(error, Error::Queue { has: 1, asked: 1, .. }));
     });
 }
