@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::countries;
-use crate::Country;
 use crate::document::Document;
+use crate::{Asn, Country};
 
 impl Document {
     /// A list of networks; one that is written twice is kept once.
@@ -63,6 +63,28 @@ impl Document {
             self.error(text.span(), format!("unknown country code `{code}`"), help);
         }
         country
+    }
+
+    pub(crate) fn asns(&mut self, list: &[Spanned<u32>]) -> Vec<Asn> {
+        let mut asns = Vec::new();
+        for number in list {
+            let Some(asn) = self.asn(number) else { continue };
+            if asns.contains(&asn) {
+                self.twice(number.span(), number.get_ref());
+            } else {
+                asns.push(asn);
+            }
+        }
+        asns
+    }
+
+    pub(crate) fn asn(&mut self, number: &Spanned<u32>) -> Option<Asn> {
+        let asn = *number.get_ref();
+        if asn == 0 {
+            let help = "it is reserved (RFC 7607) and nobody's: write the operator's number";
+            self.error(number.span(), "0 is no autonomous system", help);
+        }
+        (asn != 0).then_some(Asn(asn))
     }
 
     pub(crate) fn twice(&mut self, span: Range<usize>, what: impl std::fmt::Display) {

@@ -179,7 +179,7 @@ impl Groups {
         });
         let asns = text.asns.as_ref().map(|list| {
             full(document, name, "asns", list.len());
-            list.iter().map(|asn| Asn(*asn.get_ref())).collect::<Vec<_>>()
+            document.asns(list)
         });
         if networks.is_none() && countries.is_none() && asns.is_none() && !text.broken {
             let message = format!("the group `{}` says nothing of what it holds", name.get_ref());

@@ -28,9 +28,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::DomainId;
 use crate::document::{Document, LoadError, Problem, Source, fault, suggest};
 use crate::geo::Override;
-use crate::{Asn, DomainId};
 
 pub use groups::{Body, Group, GroupId, PRIVATE};
 pub use ports::{Ports, Protos};
@@ -218,7 +218,7 @@ fn overrides(document: &mut Document, list: &[(Range<usize>, OverrideText)]) -> 
         overrides.push(Override {
             network: value,
             country: country.flatten(),
-            asn: text.asn.as_ref().map(|asn| Asn(*asn.get_ref())),
+            asn: text.asn.as_ref().and_then(|asn| document.asn(asn)),
             reason: text.reason.clone(),
         });
     }

@@ -1,0 +1,230 @@
+//! Questions as people write them, and the JSON that answers them.
+
+use std::fs;
+use std::path::Path;
+
+use lookup::{Ask, Proto, Revision, Ruleset, Side};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"
+failsafe = ["198.51.100.7/32"]
+
+[geo]
+country = "country.csv"
+asn = "asn.csv"
+
+[[override]]
+network = "203.0.113.0/24"
+country = "DE"
+asn = 64500
+
+[group.office]
+networks = ["198.51.100.0/24", "2001:db8::/32"]
+countries = ["DE"]
+
+[group.europe]
+countries = ["DE", "FR"]
+
+[group.tor]
+networks = ["203.0.113.9"]
+
+[group.staff]
+any_of = ["office", "europe"]
+except = ["unknown", "tor"]
+
+[domain.internal]
+allow = ["staff"]
+deny = ["tor"]
+
+[[domain.internal.service]]
+name = "postgres"
+networks = ["10.2.0.0/24"]
+proto = "tcp"
+ports = ["5432", "6000-6010"]
+
+[[domain.internal.service]]
+name = "ping"
+networks = ["10.2.0.0/24", "2001:db8:1::/48"]
+proto = "icmp"
+
+[domain.web]
+exposure = "external"
+mode = "shadow"
+allow = ["europe"]
+
+[[domain.web.service]]
+name = "https"
+networks = ["10.3.0.1", "2001:db8:1::1"]
+proto = "tcp"
+ports = ["443"]
+
+[egress]
+allow = ["europe"]
+deny = ["tor"]
+"#;
+
+fn ruleset() -> Ruleset {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("country.csv", "192.0.2.0/24,FR\n2001:db8::/33,DE\n203.0.0.0/8,US\n");
+    write("asn.csv", "192.0.2.0/25,3320\n");
+    write("policy.toml", POLICY);
+    Ruleset::load(&folder.path().join("policy.toml"), Revision(3)).unwrap().0
+}
+
+fn explain(ruleset: &Ruleset, line: &str) -> Value {
+    serde_json::to_value(ruleset.explain(&Ask::parse_line(line).unwrap())).unwrap()
+}
+
+#[test]
+fn the_answer_has_the_fields_of_the_contract() {
+    let ruleset = ruleset();
+    assert_eq!(
+        explain(&ruleset, "192.0.2.1 10.2.0.5 tcp 6010"),
+        json!({
+            "verdict": "allow", "domain": "internal", "service": "postgres",
+            "rule": "allow:staff", "reason": null, "revision": 3,
+            "shadow": false, "egress": false, "judged": "source",
+            "source": {
+                "ip": "192.0.2.1", "prefix": "192.0.2.0/24", "country": "FR",
+                "country_from": "country_code", "asn": 3320,
+                "groups": ["anyone", "europe", "staff"]
+            }
+        })
+    );
+    assert_eq!(
+        explain(&ruleset, "9.9.9.9 10.9.9.9 udp 53"),
+        json!({
+            "verdict": "drop", "domain": null, "service": null, "rule": null,
+            "reason": "no_service", "revision": 3,
+            "shadow": false, "egress": false, "judged": "source",
+            "source": {
+                "ip": "9.9.9.9", "prefix": null, "country": null, "country_from": null,
+                "asn": null, "groups": ["anyone", "unknown"]
+            }
+        })
+    );
+}
+
+#[test]
+fn each_rule_decides_somewhere() {
+    let ruleset = ruleset();
+    // Line, verdict, rule, reason, service, egress.
+    let cases = [
+        ("198.51.100.7 10.9.9.9 tcp 1", "allow", "failsafe", "", "", false),
+        ("198.51.100.7 10.2.0.5 tcp 5432", "allow", "failsafe", "", "postgres", false),
+        ("198.51.100.8 10.2.0.5 tcp 5432", "drop", "default", "not_allowed", "postgres", false),
+        ("203.0.113.8 10.2.0.5 tcp 5432", "allow", "allow:staff", "", "postgres", false),
+        ("203.0.113.9 10.2.0.5 tcp 5432", "drop", "deny:tor", "denied", "postgres", false),
+        ("203.0.112.1 10.2.0.5 tcp 5432", "drop", "default", "not_allowed", "postgres", false),
+        ("192.0.2.1 10.2.0.5 tcp 5431", "drop", "", "no_service", "", false),
+        ("192.0.2.1 10.2.0.5 udp 5432", "drop", "", "no_service", "", false),
+        ("192.0.2.1 10.2.0.5 icmp 0", "allow", "allow:staff", "", "ping", false),
+        ("192.0.2.1 10.2.0.5 icmp 8", "allow", "allow:staff", "", "ping", false),
+        ("2001:db8::9 2001:db8:1::1 icmpv6 -", "allow", "allow:staff", "", "ping", false),
+        ("2001:db8:8000::9 2001:db8:1::1 58 0", "drop", "default", "not_allowed", "ping", false),
+        ("2001:db8::9 2001:db8:1::1 tcp 443", "allow", "allow:europe", "", "https", false),
+        ("203.0.112.1 10.3.0.1 tcp 443", "drop", "default", "not_allowed", "https", false),
+        // From the inside: opened, or a service's reply.
+        ("10.2.0.5 192.0.2.1 udp 53 inside", "allow", "egress.allow:europe", "", "", true),
+        ("10.2.0.5 203.0.113.9 udp 53 inside", "drop", "egress.deny:tor", "denied", "", true),
+        ("10.2.0.5 9.9.9.9 udp 53 inside", "drop", "egress.default", "not_allowed", "", true),
+        ("10.2.0.5 198.51.100.7 udp 53 inside", "allow", "failsafe", "", "", true),
+        ("10.2.0.5:5432 192.0.2.1 tcp 9 inside", "allow", "allow:staff", "", "postgres", false),
+        ("10.2.0.5:5432 9.9.9.9 tcp 9 inside", "drop", "default", "not_allowed", "postgres", false),
+        (
+            "[2001:db8:1::1]:443 2001:db8::9 tcp 9 inside",
+            "allow",
+            "allow:europe",
+            "",
+            "https",
+            false,
+        ),
+        ("10.2.0.5 192.0.2.1 icmp 0 inside", "allow", "allow:staff", "", "ping", false),
+    ];
+    for (line, verdict, rule, reason, service, egress) in cases {
+        let found = explain(&ruleset, line);
+        let text = |key: &str| found[key].as_str().unwrap_or("").to_owned();
+        let got = (text("verdict"), text("rule"), text("reason"), text("service"));
+        let expected = (verdict.into(), rule.into(), reason.into(), service.into());
+        assert_eq!((got, found["egress"].as_bool()), (expected, Some(egress)), "{line}");
+        let inside = line.ends_with("inside");
+        assert_eq!(found["judged"], if inside { "destination" } else { "source" }, "{line}");
+        assert_eq!(found["shadow"], service == "https", "{line}");
+    }
+}
+
+#[test]
+fn an_override_names_itself() {
+    let source = explain(&ruleset(), "203.0.113.77 10.3.0.1 tcp 443")["source"].take();
+    assert_eq!(source["prefix"], "203.0.113.0/24");
+    assert_eq!(source["country"], "DE");
+    assert_eq!(source["country_from"], "override");
+    assert_eq!(source["asn"], 64500);
+}
+
+#[test]
+fn questions_are_read_in_every_form() {
+    let ask = |from: &str, from_port, to: &str, to_port, proto| Ask {
+        from: from.parse().unwrap(),
+        from_port,
+        to: to.parse().unwrap(),
+        to_port,
+        proto,
+        side: Side::Outside,
+    };
+    let cases = [
+        ("1.1.1.1", "10.0.0.1:5432/tcp", ask("1.1.1.1", None, "10.0.0.1", 5432, Proto::TCP)),
+        ("1.1.1.1:7", "10.0.0.1:0/UDP", ask("1.1.1.1", Some(7), "10.0.0.1", 0, Proto::UDP)),
+        ("::1", "[2001:db8::1]:53/udp", ask("::1", None, "2001:db8::1", 53, Proto::UDP)),
+        ("[::1]:9", "[::2]/icmp", ask("::1", Some(9), "::2", 0, Proto::ICMP)),
+        ("::1", "2001:db8::1/icmpv6", ask("::1", None, "2001:db8::1", 0, Proto::ICMP)),
+        ("1.1.1.1", "10.0.0.1/icmp", ask("1.1.1.1", None, "10.0.0.1", 0, Proto::ICMP)),
+        ("1.1.1.1", "10.0.0.1/47", ask("1.1.1.1", None, "10.0.0.1", 0, Proto(47))),
+        ("1.1.1.1", "10.0.0.1/58", ask("1.1.1.1", None, "10.0.0.1", 0, Proto::ICMP)),
+        ("1.1.1.1", "10.0.0.1:65535/132", ask("1.1.1.1", None, "10.0.0.1", 65535, Proto::SCTP)),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(Ask::parse(from, to, Side::Outside), Ok(expected), "{from} {to}");
+    }
+}
+
+#[test]
+fn questions_that_make_no_sense_say_why() {
+    let options = [
+        ("1.1.1.1", "10.0.0.1:5432", "names no protocol", "ADDR:PORT/PROTO"),
+        ("1.1.1.1", "10.0.0.1/tcp", "names no port", "ADDR:PORT/PROTO"),
+        ("1.1.1.1", "2001:db8::1:443/tcp", "names no port", "[2001:db8::1]:443/tcp"),
+        ("1.1.1.1", "10.0.0.1:1/any", "`any` is no protocol", "tcp, udp"),
+        ("1.1.1.1", "10.0.0.1:1/256", "`256` is no protocol", "tcp, udp"),
+        ("1.1.1.1", "10.0.0.1:65536/tcp", "too large", "1 to 65535"),
+        ("1.1.1.1", "10.0.0.1:x/tcp", "`x` is no port", "number"),
+        ("1.1.1", "10.0.0.1:1/tcp", "`1.1.1` is no address", "without a name"),
+        ("host", "10.0.0.1:1/tcp", "`host` is no address", "without a name"),
+        ("::1", "10.0.0.1:1/tcp", "two families", "two IPv4 or two IPv6"),
+        ("[::1]x", "[::2]:1/tcp", "no address and port", "[ADDR]:PORT"),
+    ];
+    for (from, to, message, help) in options {
+        let error = Ask::parse(from, to, Side::Outside).unwrap_err();
+        assert!(error.message.contains(message) && error.help.contains(help), "{to}: {error}");
+    }
+    let lines = [
+        ("", "has 0", "SRC DST PROTO DPORT"),
+        ("1.1.1.1 2.2.2.2 tcp", "has 3", "SRC DST PROTO DPORT"),
+        ("1.1.1.1 2.2.2.2 tcp 1 inside x", "has 6", "SRC DST PROTO DPORT"),
+        ("1.1.1.1 2.2.2.2 tcp 1 outside", "`outside` is not `inside`", "inside"),
+        ("1.1.1.1 2.2.2.2 tcp -", "`-` is no port", "number"),
+        ("1.1.1.1 2.2.2.2:1 tcp 1", "`2.2.2.2:1` is no address", "without a name"),
+    ];
+    for (line, message, help) in lines {
+        let error = Ask::parse_line(line).unwrap_err();
+        assert!(error.message.contains(message) && error.help.contains(help), "{line}: {error}");
+    }
+}
+
+#[test]
+fn without_a_policy_file_there_is_one_clear_error() {
+    let error = Ruleset::load(Path::new("/nowhere/policy.toml"), Revision(1)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("cannot read the policy `/nowhere/policy.toml`"), "{text}");
+}
