@@ -132,7 +132,6 @@ pub fn section<T: Section>(document: &mut Document, path: &str, value: Node<'_>)
         let keys = entries.iter().cloned();
         let table =
             keys.map(|(key, value)| (Spanned::new(key.span(), key.into_inner().into()), value));
-
         let node = Spanned::new(span.clone(), DeValue::Table(table.collect()));
         let error = match T::deserialize(ValueDeserializer::from(node)) {
             Ok(mut section) => {

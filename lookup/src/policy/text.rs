@@ -64,14 +64,20 @@ crate::section! {
 /// A section that the operator named, with the place of the name.
 pub(crate) type Named<T> = (Spanned<String>, T);
 
+/// A section of a list, with its own place.
+pub(crate) type Placed<T> = (Range<usize>, T);
+
+/// A domain and its services.
+pub(crate) type DomainParts = (DomainText, Vec<Placed<ServiceText>>);
+
 /// The whole file.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyText {
     pub(crate) failsafe: Strings,
     pub(crate) geo: Option<GeoText>,
-    pub(crate) overrides: Vec<(Range<usize>, OverrideText)>,
+    pub(crate) overrides: Vec<Placed<OverrideText>>,
     pub(crate) groups: Vec<Named<GroupText>>,
-    pub(crate) domains: Vec<Named<(DomainText, Vec<(Range<usize>, ServiceText)>)>>,
+    pub(crate) domains: Vec<Named<DomainParts>>,
     pub(crate) egress: Option<EgressText>,
 }
 
@@ -104,11 +110,7 @@ pub(crate) fn read(document: &mut Document) -> PolicyText {
     text
 }
 
-fn domain(
-    document: &mut Document,
-    name: &Spanned<String>,
-    value: Node<'_>,
-) -> Option<(DomainText, Vec<(Range<usize>, ServiceText)>)> {
+fn domain(document: &mut Document, name: &Spanned<String>, value: Node<'_>) -> Option<DomainParts> {
     let path = format!("domain.{}", name.get_ref());
     let span = value.span();
     let mut table = table(document, &path, value)?;
