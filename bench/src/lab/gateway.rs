@@ -143,16 +143,17 @@ impl Gateway {
         let log = File::create(&log_path).map_err(system("create", "the gateway's log"))?;
         let binary = binary()?;
         let mut command = match setup.wrapper.split_first() {
-            None => Command::new(binary),
+            None => lab.gateway.command(binary),
             Some((program, words)) => {
-                let mut command = Command::new(program);
+                let mut command = lab.gateway.command(program);
                 command.args(words).arg(binary);
                 command
             }
         };
         command.arg("run").arg("--config").arg(scratch.path().join("gateway.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = lab.gateway.spawn(&mut command)?;
+        let line = format!("{command:?}");
+        let child = command.spawn().map_err(|source| Error::Start { command: line, source })?;
         Ok(Self { child, scratch })
     }
 

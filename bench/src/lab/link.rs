@@ -1,6 +1,7 @@
 //! The wires of a lab: veth pairs, addresses, routes, offloads, queues.
 
 use std::net::IpAddr;
+use std::thread;
 
 use super::{Namespace, command::run};
 use crate::Result;
@@ -46,7 +47,8 @@ pub(super) fn wire(
 /// An end host: no offloads, no duplicate address detection, everything on the link.
 fn host_end(host: &Namespace, veth: &str) -> Result<()> {
     // A checksum left to the "hardware" would stay unfinished in a frame that a socket receives.
-    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro off"))?;
+    // GRO gives the end NAPI, without which its peer takes no frames that an XDP program redirects.
+    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro on"))?;
     for (file, value) in [
         (format!("ipv6/conf/{veth}/accept_dad"), "0"),
         (format!("ipv6/conf/{veth}/accept_ra"), "0"),
@@ -85,9 +87,11 @@ pub(super) fn add_address(host: &Namespace, veth: &str, address: IpAddr) -> Resu
 
 /// Makes every core transmit on one queue (XPS), so that the peer receives on that queue.
 pub(super) fn steer(host: &Namespace, veth: &str, queue: u16, queues: u16) -> Result<()> {
+    let cores = thread::available_parallelism().map_or(1, usize::from).min(63);
     for tx in 0..queues {
-        let mask = if tx == queue { "ffffffff" } else { "0" };
-        host.write_sys(&format!("/sys/class/net/{veth}/queues/tx-{tx}/xps_cpus"), mask)?;
+        let mask = if tx == queue { (1_u64 << cores) - 1 } else { 0 };
+        let path = format!("/sys/class/net/{veth}/queues/tx-{tx}/xps_cpus");
+        host.write_sys(&path, &format!("{mask:x}"))?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! A network namespace, and how a thread gets into it.
 //!
 //! A thread moves itself with `setns(2)`; sockets that it opens and children that it spawns belong to
-//! the namespace from then on. `ip netns exec` would do the same, but mounts a new `/sys` first, and
-//! the gateway should see the machine's.
+//! the namespace from then on. Programs that read `/sys/class/net`, as a gateway does, start under
+//! `ip netns exec` instead, which mounts the namespace's own `/sys` for them.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -79,26 +80,23 @@ impl Namespace {
         self.enter(|| run(line))
     }
 
-    /// Starts a program inside.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn spawn(&self, command: &mut Command) -> Result<Child> {
-        self.enter(|| {
-            let line = format!("{command:?}");
-            command.spawn().map_err(|source| Error::Start { command: line, source })
-        })
+    /// A command that will run inside, with the namespace's own `/sys`; its process is the program's.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
     }
 
-    /// Writes a setting under `/sys`, as the namespace sees it: the one use of `ip netns exec`, which
-    /// mounts the `/sys` of the namespace.
+    /// Writes a setting under `/sys`, as the namespace sees it.
     ///
     /// # Errors
     /// When there is no such setting.
     pub fn write_sys(&self, path: &str, value: &str) -> Result<()> {
         let line = format!("echo {value} > {path}");
-        let output = Command::new("ip")
-            .args(["netns", "exec", &self.name, "sh", "-c", &line])
+        let output = self
+            .command("sh")
+            .args(["-c", &line])
             .output()
             .map_err(|source| Error::Start { command: line.clone(), source })?;
         if output.status.success() {

@@ -5,7 +5,7 @@
 //! falls to some thousand packets a second.
 
 use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,13 @@ impl Testpmd {
         let path = scratch.path().join("log");
         let log = File::create(&path).map_err(system("create", "testpmd's log"))?;
         let error_log = log.try_clone().map_err(system("share", "testpmd's log"))?;
-        let mut command = Command::new("dpdk-testpmd");
+        let mut command = lab.gateway.command("dpdk-testpmd");
         command.args(arguments(core).split_ascii_whitespace());
         // It ends at once when its standard input does, unless it prints statistics now and then.
         command.stdin(Stdio::null()).stdout(log).stderr(error_log);
-        let mut testpmd = Self { child: lab.gateway.spawn(&mut command)?, _scratch: scratch };
+        let line = format!("{command:?}");
+        let child = command.spawn().map_err(|source| Error::Start { command: line, source })?;
+        let mut testpmd = Self { child, _scratch: scratch };
         let begin = Instant::now();
         loop {
             let said = fs::read_to_string(&path).unwrap_or_default();
