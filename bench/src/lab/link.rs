@@ -38,8 +38,9 @@ pub(super) fn wire(
             gateway.name(),
         ))?;
         quiet(gateway, end)?;
-        gateway.run(&format!("ip link set {end} up"))?;
         host_end(host, veth)?;
+        // Last: a veth sees that its peer has NAPI, and so takes redirected frames, when it goes up.
+        gateway.run(&format!("ip link set {end} up"))?;
     }
     Ok(())
 }
