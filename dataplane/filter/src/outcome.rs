@@ -35,23 +35,16 @@ impl Cause {
 }
 
 impl Filter {
-    /// Counts a packet as forwarded; its fragments may follow. Always true.
+    /// Counts a packet as forwarded; if it is a first fragment, the others may follow.
     #[inline]
-    pub(crate) fn forward(
-        &mut self,
-        burst: &Burst<'_>,
-        packet: &Packet,
-        domain: Option<DomainId>,
-        first: Option<&Piece>,
-    ) -> bool {
+    pub(crate) fn forward(&mut self, burst: &Burst<'_>, packet: &Packet, domain: Option<DomainId>) {
         self.counters.forwarded += 1;
         if let Some(counters) = self.domains.of(domain) {
             counters.allowed += 1;
         }
-        if let Some(piece) = first {
+        if let Some(piece) = &packet.piece {
             self.admit(burst, packet, piece, domain, false);
         }
-        true
     }
 
     #[cold]
@@ -63,6 +56,9 @@ impl Filter {
         domain: Option<DomainId>,
         shadow: bool,
     ) {
+        if piece.offset > 0 {
+            return;
+        }
         self.shared.fragments.admit(
             (&packet.head, piece),
             (burst.side, burst.revision),
@@ -93,7 +89,6 @@ impl Filter {
         burst: &Burst<'_>,
         packet: &Packet,
         cause: Cause,
-        first: Option<&Piece>,
         records: &mut impl Records,
     ) -> Action {
         self.counters.forwarded += 1;
@@ -101,7 +96,7 @@ impl Filter {
         if let Some(counters) = self.domains.of(cause.domain) {
             counters.shadowed += 1;
         }
-        if let Some(piece) = first {
+        if let Some(piece) = &packet.piece {
             self.admit(burst, packet, piece, cause.domain, true);
         }
         let record = record(burst, packet, cause, true);

@@ -132,38 +132,40 @@ impl Filter {
         let mut packets = ArrayVec::<Packet, BURST>::new();
         let mut hashes = [0; BURST];
         for (frame, hash) in frames.iter().zip(&mut hashes) {
-            let packet = parse(frame, side);
-            if let Fate::Judge { key, .. } = &packet.fate {
-                *hash = self.hasher.hash(key);
+            packets.push(Packet::UNREAD);
+            let Some(packet) = packets.last_mut() else { break };
+            parse(frame, side, packet);
+            if packet.fate == Fate::Judge {
+                *hash = self.hasher.hash(&packet.key);
                 self.table.touch_tags(*hash);
             }
-            packets.push(packet);
         }
         self.counters.received += packets.len() as u64;
         for (packet, &hash) in packets.iter().zip(&hashes) {
-            if matches!(packet.fate, Fate::Judge { .. }) {
+            if packet.fate == Fate::Judge {
                 self.table.touch_entry(hash);
             }
         }
         let mut hits = 0_u64;
         let mut misses = Misses::default();
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
-            if let Fate::Judge { key, .. } = &packet.fate {
+            if packet.fate == Fate::Judge {
                 if self.hit(&burst, packet, hash) {
                     hits |= 1 << i;
                 } else {
-                    misses.add(key);
+                    misses.add(&packet.key);
                 }
             }
         }
         let mut classes = misses.classes(rules);
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
             let action = match packet.fate {
-                Fate::Judge { .. } if hits >> i & 1 != 0 => Action::Forward,
-                Fate::Judge { key, .. } => {
-                    self.miss(&burst, packet, hash, classes.next(&key), records)
+                Fate::Judge if hits >> i & 1 != 0 => Action::Forward,
+                Fate::Judge => {
+                    let ends = classes.next(&packet.key);
+                    self.miss(&burst, packet, hash, ends, records)
                 }
-                Fate::Follow(piece) => self.follow(&burst, packet, &piece, records),
+                Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),
                 Fate::Pass => {
                     self.counters.passed += 1;

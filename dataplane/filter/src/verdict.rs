@@ -16,7 +16,7 @@ use lookup::{Judgement, Query, Reason, Side, Verdict};
 use crate::flow::{Key, State};
 use crate::fragment::First;
 use crate::outcome::Cause;
-use crate::parse::{Fate, Packet, Piece, Step};
+use crate::parse::{Packet, Step};
 use crate::process::{Action, Burst, Ends, Filter};
 use crate::{DropReason, Records};
 
@@ -39,17 +39,17 @@ impl Filter {
     /// Forwards a packet whose flow the current ruleset allowed; false if there is none.
     #[inline]
     pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
-        let Fate::Judge { key, step, first } = &packet.fate else { return false };
-        let Some(slot) = self.table.find(hash, key) else { return false };
+        let Some(slot) = self.table.find(hash, &packet.key) else { return false };
         let entry = self.table.entry(slot);
         if entry.revision != burst.revision.0 || entry.expired(burst.now_ms) {
             return false;
         }
         let domain = entry.domain;
-        if *step != Step::Error {
-            self.advance(burst, slot, *step);
+        if packet.step != Step::Error {
+            self.advance(burst, slot, packet.step);
         }
-        self.forward(burst, packet, domain, first.as_ref())
+        self.forward(burst, packet, domain);
+        true
     }
 
     /// Judges a packet whose flow is unknown, or known to another ruleset only.
@@ -61,7 +61,7 @@ impl Filter {
         ends: Ends,
         records: &mut impl Records,
     ) -> Action {
-        let Fate::Judge { key, step, first } = &packet.fate else { return Action::Drop };
+        let (key, step) = (&packet.key, packet.step);
         // A packet before this one in the burst may have brought the flow.
         if self.hit(burst, packet, hash) {
             return Action::Forward;
@@ -72,9 +72,9 @@ impl Filter {
         match judgement.verdict {
             Verdict::Allow => {
                 if step.flows() {
-                    self.remember(burst, (hash, key, *step), known, &answer);
+                    self.remember(burst, (hash, key, step), known, &answer);
                 }
-                self.forward(burst, packet, judgement.domain, first.as_ref());
+                self.forward(burst, packet, judgement.domain);
                 Action::Forward
             }
             Verdict::Drop(reason) => {
@@ -83,7 +83,7 @@ impl Filter {
                 }
                 let cause = Cause::policy(reason, judgement);
                 if judgement.shadow {
-                    self.shadow(burst, packet, cause, first.as_ref(), records)
+                    self.shadow(burst, packet, cause, records)
                 } else {
                     self.drop(burst, packet, cause, records)
                 }
@@ -96,27 +96,28 @@ impl Filter {
         &mut self,
         burst: &Burst<'_>,
         packet: &Packet,
-        piece: &Piece,
         records: &mut impl Records,
     ) -> Action {
-        let found = self.shared.fragments.find(
-            (&packet.head, piece),
-            (burst.side, burst.revision),
-            burst.now.mono_ms,
-        );
+        let Packet { head, piece, .. } = packet;
+        let judged = (burst.side, burst.revision);
+        let fragments = &self.shared.fragments;
+        let found = piece.as_ref().and_then(|piece| {
+            let first = fragments.find((head, piece), judged, burst.now.mono_ms)?;
+            Some((first, piece.offset))
+        });
         let orphan = Cause::packet(DropReason::FragmentOrphan);
         match found {
             None => self.drop(burst, packet, orphan, records),
-            Some(first) if piece.offset < first.end => {
+            Some((first, offset)) if offset < first.end => {
                 let cause = Cause::packet(DropReason::FragmentOverlap);
                 self.drop(burst, packet, cause, records)
             }
-            Some(First { shadow: true, domain, .. }) => {
+            Some((First { shadow: true, domain, .. }, _)) => {
                 // Enforcement would have dropped the first one, and this one for want of it.
-                self.shadow(burst, packet, orphan.within(domain), None, records)
+                self.shadow(burst, packet, orphan.within(domain), records)
             }
-            Some(first) => {
-                self.forward(burst, packet, first.domain, None);
+            Some((first, _)) => {
+                self.forward(burst, packet, first.domain);
                 Action::Forward
             }
         }

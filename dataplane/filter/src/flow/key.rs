@@ -19,6 +19,9 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// No packet has it.
+    pub(crate) const EMPTY: Self = Self { remote: [0; 2], local: [0; 2], tail: 0 };
+
     /// The key of a packet that arrived on `side`; `ports` are its source's and destination's.
     #[inline]
     pub(crate) fn new(side: Side, head: &Head, proto: u8, ports: (u16, u16)) -> Self {

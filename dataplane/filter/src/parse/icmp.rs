@@ -13,7 +13,7 @@
 
 use lookup::{Proto, Side};
 
-use super::{Fate, Head, Payload, Step, be16, ipv4, ipv6, transport};
+use super::{Head, Payload, Step, be16, ipv4, ipv6, transport};
 use crate::flow::Key;
 use crate::{DropReason, Family};
 
@@ -61,21 +61,25 @@ pub(super) fn on_link(head: &Head, payload: &Payload<'_>) -> Result<bool, DropRe
     if genuine && !payload.fragmented { Ok(true) } else { Err(DropReason::OffLink) }
 }
 
-pub(super) fn read(side: Side, head: &mut Head, payload: &Payload<'_>) -> Result<Fate, DropReason> {
+/// The pair that a message is judged by, and what it is.
+pub(super) fn read(
+    side: Side,
+    head: &mut Head,
+    payload: &Payload<'_>,
+) -> Result<(Key, Step), DropReason> {
     let (header, body) = payload.bytes.split_first_chunk::<8>().ok_or(payload.short())?;
     (head.src_port, head.dst_port) = (u16::from(header[0]), u16::from(header[1]));
     let id = be16!(header, 4);
-    let (key, step) = match message(head.family, header[0]) {
-        Message::Query(kind) => (query(side, side, head, kind, id), Step::Query),
-        Message::Answer(kind) => (query(side, other(side), head, kind, id), Step::Answer),
-        Message::Error if payload.piece.is_some() => return Err(DropReason::IcmpMismatch),
-        Message::Error => (embedded(side, head, body)?, Step::Error),
-        Message::Redirect if side == Side::Outside => return Err(DropReason::IcmpRedirect),
+    match message(head.family, header[0]) {
+        Message::Query(kind) => Ok((query(side, side, head, kind, id), Step::Query)),
+        Message::Answer(kind) => Ok((query(side, other(side), head, kind, id), Step::Answer)),
+        Message::Error if payload.piece.is_some() => Err(DropReason::IcmpMismatch),
+        Message::Error => Ok((embedded(side, head, body)?, Step::Error)),
+        Message::Redirect if side == Side::Outside => Err(DropReason::IcmpRedirect),
         Message::Redirect | Message::Other => {
-            (Key::new(side, head, Proto::ICMP.0, (0, 0)), Step::Notice)
+            Ok((Key::new(side, head, Proto::ICMP.0, (0, 0)), Step::Notice))
         }
-    };
-    Ok(Fate::Judge { key, step, first: payload.piece })
+    }
 }
 
 fn other(side: Side) -> Side {

@@ -1,7 +1,7 @@
 //! Frame bytes to what the rest asks: which pair of ends, which step of a connection, which piece.
 //!
 //! Each packet is read once, front to back, with every length checked; nothing is copied but
-//! addresses and ports. What cannot be read is a [`DropReason`], never an error. About 10 ns.
+//! addresses and ports. What cannot be read is a [`DropReason`], never an error.
 //!
 //! ```text
 //!  | ethernet | 0-2 tags | IPv4 + options            | TCP, UDP, SCTP, DCCP, UDP-Lite | ...
@@ -36,24 +36,39 @@ impl Head {
         Self { src: 0, dst: 0, src_port: 0, dst_port: 0, vlan: 0, proto: 0, family: Family::None };
 }
 
-/// A packet as it is judged.
+/// A packet as it is judged. Filled in place: moved about, it would cost more than it takes to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
     pub(crate) head: Head,
+    /// The pair that is judged, where `fate` says so.
+    pub(crate) key: Key,
+    pub(crate) piece: Option<Piece>,
+    pub(crate) step: Step,
     pub(crate) fate: Fate,
 }
 
+impl Packet {
+    /// Before it is read.
+    pub(crate) const UNREAD: Self = Self {
+        head: Head::EMPTY,
+        key: Key::EMPTY,
+        piece: None,
+        step: Step::Notice,
+        fate: Fate::Drop(DropReason::Truncated),
+    };
+}
+
 /// What is to be done with a packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Link traffic: on to the other interface, unjudged.
     Pass,
     /// It cannot be judged.
     Drop(DropReason),
-    /// Judge the pair. `first`: it is the first of several fragments.
-    Judge { key: Key, step: Step, first: Option<Piece> },
-    /// Do as was done with the first fragment.
-    Follow(Piece),
+    /// Judge the pair. With a piece it is the first of several fragments.
+    Judge,
+    /// A later fragment: do as was done with the first one.
+    Follow,
 }
 
 /// What a packet does to its connection.
@@ -135,17 +150,16 @@ impl Payload<'_> {
     }
 }
 
-/// Reads one frame that arrived on `side`.
+/// Reads one frame that arrived on `side` into an unread packet.
 #[inline]
-pub(crate) fn parse(frame: &[u8], side: Side) -> Packet {
-    let mut head = Head::EMPTY;
-    let fate = read(frame, side, &mut head).unwrap_or_else(Fate::Drop);
-    Packet { head, fate }
+pub(crate) fn parse(frame: &[u8], side: Side, packet: &mut Packet) {
+    packet.fate = read(frame, side, packet).unwrap_or_else(Fate::Drop);
 }
 
 #[inline]
-fn read(frame: &[u8], side: Side, head: &mut Head) -> Result<Fate, DropReason> {
+fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReason> {
     let link = ether::read(frame)?;
+    let head = &mut packet.head;
     head.vlan = link.vlan;
     let payload = match link.ethertype {
         ether::IPV4 => ipv4::read(link.bytes, head)?,
@@ -154,32 +168,25 @@ fn read(frame: &[u8], side: Side, head: &mut Head) -> Result<Fate, DropReason> {
         _ => return Err(DropReason::Ethertype),
     };
     head.proto = payload.proto;
-    if let Some(piece) = payload.piece
-        && piece.offset > 0
-    {
+    packet.piece = payload.piece;
+    if payload.piece.is_some_and(|piece| piece.offset > 0) {
         ends(head)?;
-        return Ok(Fate::Follow(piece));
+        return Ok(Fate::Follow);
     }
-    match head.family {
-        Family::V6 if payload.proto == Proto::ICMPV6.0 => {
-            if icmp::on_link(head, &payload)? {
-                return Ok(Fate::Pass);
-            }
-            ends(head)?;
-            icmp::read(side, head, &payload)
-        }
-        Family::V4 if payload.proto == Proto::ICMP.0 => {
-            ends(head)?;
-            icmp::read(side, head, &payload)
-        }
-        _ => {
-            ends(head)?;
-            let ports = transport::read(&payload)?;
-            (head.src_port, head.dst_port) = (ports.src, ports.dst);
-            let key = Key::new(side, head, payload.proto, (ports.src, ports.dst));
-            Ok(Fate::Judge { key, step: ports.step, first: payload.piece })
-        }
+    let v6 = head.family == Family::V6;
+    if v6 && payload.proto == Proto::ICMPV6.0 && icmp::on_link(head, &payload)? {
+        return Ok(Fate::Pass);
     }
+    ends(head)?;
+    if payload.proto == if v6 { Proto::ICMPV6.0 } else { Proto::ICMP.0 } {
+        (packet.key, packet.step) = icmp::read(side, head, &payload)?;
+    } else {
+        let ports = transport::read(&payload)?;
+        (head.src_port, head.dst_port) = (ports.src, ports.dst);
+        packet.key = Key::new(side, head, payload.proto, (ports.src, ports.dst));
+        packet.step = ports.step;
+    }
+    Ok(Fate::Judge)
 }
 
 /// Refuses sources that no packet can have.
