@@ -8,7 +8,8 @@
 //! The program is attached by route netlink, not by a `bpf_link`, so it outlives the process that
 //! attached it, killed or crashed; so do its maps, and with them the fail mode. A clean stop calls
 //! [`Program::detach`]. A program left by a killed gateway is known by its name and is replaced in
-//! one step, without a moment in which none is attached. A program of another name is left alone.
+//! one step, without a moment in which none is attached, unless the mode changes: then the old one
+//! goes first, and comes back if the new one is refused. A program of another name is left alone.
 //!
 //! Open the sockets first, then attach: a gateway that still runs holds its queues, so opening them
 //! fails with `EBUSY` before its program would be replaced.
@@ -144,7 +145,11 @@ impl Program {
             Some(Attachment { id, attached, .. }) if attached != wanted => {
                 let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
                 attach::set(interface, None, attached, Some(old.as_fd())).map_err(refused)?;
-                attach::set(interface, Some(program.as_fd()), wanted, None).map_err(refused)?;
+                attach::set(interface, Some(program.as_fd()), wanted, None).map_err(|errno| {
+                    // A gateway that cannot start must not take the declared fail mode away.
+                    let _ = attach::set(interface, Some(old.as_fd()), attached, None);
+                    refused(errno)
+                })?;
             }
             Some(Attachment { id, .. }) => {
                 let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use af_xdp_rs::live::{self, Ingress};
 use af_xdp_rs::{
-    AttachMode, Error, FailMode, Interface, Program, Socket, SocketConfig, Umem, UmemConfig,
-    Unserved, attached,
+    AttachMode, Attached, Error, FailMode, Interface, Program, Socket, SocketConfig, Umem,
+    UmemConfig, Unserved, attached,
 };
 use aya::Ebpf;
 use aya::maps::PerCpuArray;
@@ -149,6 +149,26 @@ fn a_clean_stop_leaves_the_program_of_its_successor() {
         for program in &mut second {
             assert!(program.detach().unwrap());
         }
+    });
+}
+
+#[test]
+fn a_refused_mode_leaves_the_program_of_a_killed_gateway() {
+    lab::run("a_refused_mode_leaves_the_program_of_a_killed_gateway", 1, |_| {
+        // The loopback interface runs generic programs only.
+        let lo = Interface::find("lo").unwrap();
+        let mut stale = Program::load(FailMode::Closed, 1).unwrap();
+        stale.attach(&lo, AttachMode::Generic).unwrap();
+        drop(stale);
+        let before = attached(&lo).unwrap();
+        assert!(before.is_some());
+        let mut next = Program::load(FailMode::Closed, 1).unwrap();
+        assert!(matches!(next.attach(&lo, AttachMode::Native), Err(Error::Link { .. })));
+        assert_eq!(attached(&lo).unwrap(), before);
+        assert_eq!(next.attach(&lo, AttachMode::Auto).unwrap(), Attached::Generic);
+        assert_ne!(attached(&lo).unwrap(), before);
+        assert!(next.detach().unwrap());
+        assert_eq!(attached(&lo).unwrap(), None);
     });
 }
 
