@@ -11,8 +11,8 @@
 
 use std::ptr;
 use std::slice;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
 use crate::config::{Granted, RingSizes};
@@ -21,14 +21,25 @@ use crate::ring::{Consumer, Descriptor, Layout, Producer};
 use crate::socket::{Peer, Rings, Socket};
 use crate::umem::{KERNEL_HEADROOM_BYTES, Umem};
 
-/// How often a socket called its simulated kernel.
+/// What a socket and its simulated kernel share beside the rings: how often the socket called, and
+/// whether it was closed.
 #[derive(Debug, Default)]
-pub struct Wakeups {
+pub(crate) struct Shared {
     rx: AtomicU64,
     tx: AtomicU64,
+    /// Held while a chunk is touched, since closing a socket makes its chunks the program's.
+    closed: Mutex<bool>,
 }
 
-impl Wakeups {
+impl Shared {
+    pub(crate) fn close(&self) {
+        *self.closed() = true;
+    }
+
+    fn closed(&self) -> MutexGuard<'_, bool> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn rx(&self) {
         self.rx.fetch_add(1, Ordering::Relaxed);
     }
@@ -46,7 +57,7 @@ pub struct Kernel {
     rx: Producer<Descriptor>,
     tx: Consumer<Descriptor>,
     completion: Producer<u64>,
-    wakeups: Arc<Wakeups>,
+    shared: Arc<Shared>,
 }
 
 impl Socket {
@@ -75,13 +86,13 @@ impl Socket {
         let (tx, kernel_tx) = sides(sizes.tx, start, Producer::new, Consumer::new)?;
         let (completion, kernel_completion) =
             sides(sizes.completion, start, Consumer::<u64>::new, Producer::<u64>::new)?;
-        let wakeups = Arc::new(Wakeups::default());
+        let shared = Arc::new(Shared::default());
         let Some(mark) = umem.mark() else {
             let wanted = "a UMEM has at most 127";
             return Err(Error::Size { what: "the number of sockets", given: 128, wanted });
         };
         let rings = Rings { fill, rx, tx, completion };
-        let peer = Peer::Simulated(wakeups.clone());
+        let peer = Peer::Simulated(shared.clone());
         let socket = Self::new(umem.clone(), rings, peer, mark, Granted::Simulated);
         let kernel = Kernel {
             umem: umem.clone(),
@@ -89,7 +100,7 @@ impl Socket {
             rx: kernel_rx,
             tx: kernel_tx,
             completion: kernel_completion,
-            wakeups,
+            shared,
         };
         Ok((socket, kernel))
     }
@@ -119,8 +130,8 @@ fn sides<Ours, Theirs>(
 
 impl Kernel {
     /// Receives a packet as the kernel would: takes a chunk from fill, writes it, shows it in RX.
-    /// Answers whether it did; it does not when fill is empty, RX is full, or the packet is
-    /// empty or too long.
+    /// Answers whether it did; it does not when fill is empty, RX is full, the packet is empty or
+    /// too long, or the socket was closed.
     pub fn inject(&mut self, bytes: &[u8]) -> bool {
         self.inject_all([bytes]) == 1
     }
@@ -143,7 +154,8 @@ impl Kernel {
         let config = self.umem.config();
         let headroom = u64::from(KERNEL_HEADROOM_BYTES + config.headroom_bytes);
         let fits = (1..=config.packet_bytes() as usize).contains(&bytes.len());
-        if !fits || self.rx.room(1) == 0 || self.fill.ready(1) != Some(1) {
+        let closed = self.shared.closed();
+        if *closed || !fits || self.rx.room(1) == 0 || self.fill.ready(1) != Some(1) {
             return false;
         }
         let address = self.fill.take() + headroom;
@@ -151,28 +163,44 @@ impl Kernel {
             return false;
         };
         // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out of the
-        // fill ring, so its token is with this side and nobody else reads or writes it.
+        // fill ring of a socket that is open while the lock is held, so its token is with this
+        // side and nobody else reads or writes it.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
         self.rx.stage(Descriptor { address, len: bytes.len() as u32, options: 0 })
     }
 
-    /// Sends all packets that the completion ring has room for: shows each to `sent`, completes it.
-    /// Answers how many they were.
+    /// Sends all packets that the completion ring has room for: shows a copy of each to `sent`,
+    /// completes it. Answers how many they were; none when the socket was closed.
     pub fn drain(&mut self, mut sent: impl FnMut(&[u8])) -> usize {
         let room = self.completion.room(u32::MAX);
         let ready = self.tx.ready(room).unwrap_or(0);
+        let (mut copy, mut done) = (Vec::new(), 0);
         for _ in 0..ready {
             let Descriptor { address, len, .. } = self.tx.take();
-            if let Some(start) = self.content(address, len as usize) {
-                // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out
-                // of the TX ring, so nobody writes it until it is in the completion ring.
-                sent(unsafe { slice::from_raw_parts(start, len as usize) });
+            if !self.copy_sent(address, len as usize, &mut copy) {
+                break;
             }
+            sent(&copy);
             self.completion.stage(address);
+            done += 1;
         }
         self.tx.release();
         self.completion.publish();
-        ready as usize
+        done
+    }
+
+    /// Copies a packet out of a chunk to be sent, so that the lock is not held over foreign code.
+    fn copy_sent(&self, address: u64, len: usize, copy: &mut Vec<u8>) -> bool {
+        let closed = self.shared.closed();
+        let Some(start) = self.content(address, len).filter(|_| !*closed) else {
+            return false;
+        };
+        copy.clear();
+        // SAFETY: `content` checked that the range lies within the UMEM; the chunk came out of the
+        // TX ring of a socket that is open while the lock is held, so nobody writes it until it is
+        // in the completion ring.
+        copy.extend_from_slice(unsafe { slice::from_raw_parts(start, len) });
+        true
     }
 
     /// Sets whether each side asks to be woken before it works on.
@@ -184,7 +212,7 @@ impl Kernel {
     /// How often the socket called: for the fill ring, for the TX ring.
     #[must_use]
     pub fn wakeups(&self) -> (u64, u64) {
-        let Wakeups { rx, tx } = &*self.wakeups;
+        let Shared { rx, tx, .. } = &*self.shared;
         (rx.load(Ordering::Relaxed), tx.load(Ordering::Relaxed))
     }
 

@@ -24,7 +24,7 @@ use crate::config::Granted;
 use crate::counts::{Counts, Faults, Moved, Statistics};
 use crate::frame::{FreeList, Packet};
 use crate::ring::{Consumer, Descriptor, Producer};
-use crate::sim::Wakeups;
+use crate::sim::Shared;
 use crate::umem::Umem;
 
 /// How often one [`Socket::commit`] calls the kernel while it makes progress. In copy mode a call
@@ -57,7 +57,7 @@ pub(crate) struct Rings {
 #[derive(Debug)]
 pub(crate) enum Peer {
     Kernel(Arc<OwnedFd>),
-    Simulated(Arc<Wakeups>),
+    Simulated(Arc<Shared>),
 }
 
 impl Socket {
@@ -230,7 +230,10 @@ impl Socket {
         let Self { umem, rings, peer, mark, .. } = self;
         // The kernel lets go of the chunks when the last reference to the socket goes.
         drop(rings);
-        drop(peer);
+        match peer {
+            Peer::Kernel(fd) => drop(fd),
+            Peer::Simulated(shared) => shared.close(),
+        }
         let home = umem.recall(mark, free) + umem.recall(mark + 1, free);
         umem.retire(mark);
         home
@@ -246,7 +249,7 @@ impl Peer {
             Self::Kernel(fd) => {
                 let _: Result<usize, Errno> = send(fd, &[], SendFlags::DONTWAIT);
             }
-            Self::Simulated(wakeups) => wakeups.tx(),
+            Self::Simulated(shared) => shared.tx(),
         }
     }
 
@@ -257,7 +260,7 @@ impl Peer {
             Self::Kernel(fd) => {
                 let _ = recv(fd, &mut [0; 0], RecvFlags::DONTWAIT);
             }
-            Self::Simulated(wakeups) => wakeups.rx(),
+            Self::Simulated(shared) => shared.rx(),
         }
     }
 }

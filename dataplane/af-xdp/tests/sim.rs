@@ -211,6 +211,20 @@ fn absurd_indices_are_counted_and_yield_nothing() {
 }
 
 #[test]
+fn the_kernel_of_a_closed_socket_touches_no_frame() {
+    let (umem, mut free, mut socket, mut kernel) = one();
+    socket.send(umem.write(free.pop().unwrap(), &[5; 60]).unwrap()).unwrap();
+    socket.commit();
+    assert_eq!(socket.close(&mut free), 17);
+    assert_eq!(free.len(), 32);
+    let frames = std::iter::from_fn(|| free.pop());
+    let packets: Vec<_> = frames.map(|frame| umem.write(frame, &[7; 60]).unwrap()).collect();
+    assert!(!kernel.inject(&[9; 60]));
+    assert_eq!(kernel.drain(|bytes| panic!("a frame of the program: {bytes:?}")), 0);
+    assert!(packets.iter().all(|packet| umem.bytes(packet) == [7; 60]));
+}
+
+#[test]
 #[should_panic(expected = "a packet of another UMEM")]
 fn a_packet_is_not_read_through_another_umem() {
     let (first, mut free) = umem(1);
