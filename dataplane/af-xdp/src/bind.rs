@@ -59,13 +59,13 @@ impl Socket {
         }
         let at = At { interface, queue };
         let fd = at.done("open a socket", open())?;
-        let voucher = umem.voucher();
-        if voucher.is_none() {
+        let shared = umem.vouched(|voucher| voucher.is_some());
+        if !shared {
             at.done("register the UMEM", register(&fd, umem))?;
         }
         let rings = at.done("make the rings", make_rings(&fd, &config.rings))?;
         options::widen_tx(&fd, config);
-        at.done("bind a socket", bind_patiently(&fd, &at, voucher.as_deref(), config.mode))?;
+        at.done("bind a socket", bind_patiently(&fd, &at, shared.then_some(umem), config.mode))?;
         let options = at.done("ask for the mode", sockopt::xdp_options(&fd))?;
         let granted = match config.mode {
             _ if options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY) => Granted::ZeroCopy,
@@ -136,6 +136,7 @@ fn hint(errno: Errno) -> &'static str {
         Errno::OPNOTSUPP => "the driver cannot do this: try mode \"copy\" or \"skb\"",
         Errno::NOBUFS => "too little memory may be locked: raise `ulimit -l`",
         Errno::AFNOSUPPORT => "this kernel was built without CONFIG_XDP_SOCKETS",
+        Errno::BADF => "the other socket of this UMEM was closed, or its interface is gone: try again",
         Errno::NETDOWN => "the interface is down: `ip link set dev NAME up`",
         _ => "see `dmesg` and the driver's XDP support",
     }
@@ -198,32 +199,31 @@ fn map<T: Entry>(
     Ok((Arc::new(region), layout))
 }
 
-/// Binds, and waits a bounded time for a queue that is not free yet.
+/// Binds, and waits a bounded time for a queue that is not free yet. With `shared`, a socket of
+/// that UMEM vouches for it at each try; none is kept open between two tries.
 fn bind_patiently(
     fd: &OwnedFd,
     at: &At<'_>,
-    voucher: Option<&OwnedFd>,
+    shared: Option<&Umem>,
     mode: Mode,
 ) -> Result<(), Errno> {
     let deadline = Instant::now() + BUSY_FOR;
     loop {
-        match bind_once(fd, at, voucher, mode) {
+        match bind_once(fd, at, shared, mode) {
             Err(Errno::BUSY) if Instant::now() < deadline => thread::sleep(BUSY_PAUSE),
             result => return result,
         }
     }
 }
 
-fn bind_once(
-    fd: &OwnedFd,
-    at: &At<'_>,
-    voucher: Option<&OwnedFd>,
-    mode: Mode,
-) -> Result<(), Errno> {
+fn bind_once(fd: &OwnedFd, at: &At<'_>, shared: Option<&Umem>, mode: Mode) -> Result<(), Errno> {
     let address = |flags| SocketAddrXdp::new(flags, at.interface.index, at.queue);
-    if let Some(voucher) = voucher {
+    if let Some(umem) = shared {
         let addr = address(SocketAddrXdpFlags::XDP_SHARED_UMEM);
-        return bind(fd, &SocketAddrXdpWithSharedUmem { addr, shared_umem_fd: voucher.as_fd() });
+        return umem.vouched(|voucher| {
+            let shared_umem_fd = voucher.ok_or(Errno::BADF)?.as_fd();
+            bind(fd, &SocketAddrXdpWithSharedUmem { addr, shared_umem_fd })
+        });
     }
     let copying = match mode {
         Mode::Auto => SocketAddrXdpFlags::empty(),

@@ -231,7 +231,7 @@ impl Socket {
         // The kernel lets go of the chunks when the last reference to the socket goes.
         drop(rings);
         match peer {
-            Peer::Kernel(fd) => drop(fd),
+            Peer::Kernel(fd) => umem.leave(fd),
             Peer::Simulated(shared) => shared.close(),
         }
         let home = umem.recall(mark, free) + umem.recall(mark + 1, free);

@@ -257,10 +257,18 @@ impl Umem {
         sockets.push(Arc::downgrade(socket));
     }
 
-    /// A bound socket of this UMEM, if any is open.
-    pub(crate) fn voucher(&self) -> Option<Arc<OwnedFd>> {
+    /// Calls `body` with a bound socket of this UMEM, if any is open. It stays open meanwhile:
+    /// [`leave`](Self::leave) waits.
+    pub(crate) fn vouched<T>(&self, body: impl FnOnce(Option<&OwnedFd>) -> T) -> T {
         let sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        sockets.iter().find_map(Weak::upgrade)
+        let voucher = sockets.iter().find_map(Weak::upgrade);
+        body(voucher.as_deref())
+    }
+
+    /// Closes a socket. As nobody else holds it now, the kernel lets go of its chunks.
+    pub(crate) fn leave(&self, socket: Arc<OwnedFd>) {
+        let _sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(socket);
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod lab;
 
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -158,6 +160,26 @@ fn a_busy_queue_is_waited_for_a_bounded_time() {
         assert!(free.len() < FRAMES as usize);
         socket.close(&mut free);
         assert_eq!(free.len(), FRAMES as usize);
+    });
+}
+
+#[test]
+fn a_socket_that_is_closed_while_another_waits_is_closed() {
+    lab::run("a_socket_that_is_closed_while_another_waits_is_closed", 1, |_| {
+        let [f0, f1] = gate();
+        let (other, _other_free) = umem();
+        let _holder = Socket::bind(&other, &f1, 0, &config(Mode::Copy)).unwrap();
+        let (umem, mut free) = umem();
+        let mut socket = Socket::bind(&umem, &f0, 0, &config(Mode::Copy)).unwrap();
+        socket.refill(&mut free);
+        let number = socket.fd().unwrap().as_raw_fd();
+        // It vouches for the UMEM of one that waits two seconds for the other's queue.
+        let waiting = thread::spawn(move || Socket::bind(&umem, &f1, 0, &config(Mode::Copy)));
+        thread::sleep(Duration::from_millis(300));
+        socket.close(&mut free);
+        assert!(!Path::new(&format!("/proc/self/fd/{number}")).exists(), "the kernel has frames");
+        assert_eq!(free.len(), FRAMES as usize);
+        assert!(waiting.join().unwrap().is_err());
     });
 }
 
