@@ -63,7 +63,7 @@ impl UmemConfig {
     /// The most bytes that a received packet may have; longer ones the kernel drops.
     #[must_use]
     pub fn packet_bytes(&self) -> u32 {
-        self.frame_bytes.saturating_sub(KERNEL_HEADROOM_BYTES + self.headroom_bytes)
+        self.frame_bytes.saturating_sub(KERNEL_HEADROOM_BYTES.saturating_add(self.headroom_bytes))
     }
 }
 

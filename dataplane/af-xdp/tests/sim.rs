@@ -264,6 +264,7 @@ fn sizes_that_no_kernel_takes_are_errors() {
     for config in wrong {
         assert!(matches!(Umem::new(&config), Err(Error::Size { .. })), "{config:?}");
     }
+    assert_eq!(UmemConfig { headroom_bytes: u32::MAX, ..base }.packet_bytes(), 0);
     let (umem, _free) = umem(8);
     for size in [0, 3, 12, u32::MAX] {
         let sizes = RingSizes { tx: size, ..SIZES };
