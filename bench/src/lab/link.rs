@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Namespace, command::run};
-use crate::Result;
 use crate::error::system;
+use crate::{Error, Result};
 
 /// The gateway's interface towards the clients.
 pub const OUTSIDE: &str = "outside";
@@ -41,6 +42,19 @@ pub(super) fn wire(
         host_end(host, veth)?;
         // Last: a veth sees that its peer has NAPI, and so takes redirected frames, when it goes up.
         gateway.run(&format!("ip link set {end} up"))?;
+    }
+    [clients, gateway, servers].into_iter().try_for_each(carrier)
+}
+
+/// Waits until the kernel has noticed that the wires of a namespace are connected.
+fn carrier(namespace: &Namespace) -> Result<()> {
+    let begin = Instant::now();
+    while namespace.run("ip link show")?.contains("NO-CARRIER") {
+        if begin.elapsed() > Duration::from_secs(5) {
+            let command = format!("ip -n {} link show", namespace.name());
+            return Err(Error::Command { command, message: "a wire has no carrier".to_owned() });
+        }
+        thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! What the gateway tests share: one lab a test, a policy, servers, and cases as data.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::net::{IpAddr, SocketAddr};
