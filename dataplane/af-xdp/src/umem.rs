@@ -94,11 +94,16 @@ impl Umem {
     /// not enough memory.
     pub fn new(config: &UmemConfig) -> Result<(Self, FreeList), Error> {
         check(config)?;
+        // A number that came again would let a frame of one UMEM pass for another's.
+        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+        let next = |id: u32| id.checked_add(1);
+        let Ok(id) = NEXT_ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) else {
+            let wanted = "a process can make at most 4294967295";
+            return Err(Error::Size { what: "the number of UMEMs", given: 1 << 32, wanted });
+        };
         let bytes = config.frames as usize * config.frame_bytes as usize;
         let (region, huge_pages) = map(bytes, config.huge_pages)
             .map_err(|errno| Error::Memory { bytes, source: errno.into() })?;
-        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let inner = Inner {
             region,
             holders: (0..config.frames).map(|_| AtomicU8::new(TOKEN)).collect(),
