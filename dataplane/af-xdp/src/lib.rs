@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+// Sizes of mappings are reckoned without a check for overflow.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("af-xdp-rs needs a 64-bit target: a UMEM may have 64 GiB");
+
 mod attach;
 mod bind;
 mod config;
