@@ -187,8 +187,11 @@ impl Program {
 
     /// Sends the frames of `queue` to `socket` from now on. The kernel stops when it is closed.
     ///
+    /// The socket must be bound to this queue of this interface. The kernel does not check that
+    /// here: it drops each frame for a socket that is bound elsewhere, and none counts as unserved.
+    ///
     /// # Errors
-    /// [`Error::Program`] when the socket is not bound to this queue, or is a simulated one.
+    /// [`Error::Program`] when there is no such queue, or the socket is a simulated one.
     pub fn serve(&mut self, queue: u32, socket: &Socket) -> Result<(), Error> {
         let Some(fd) = socket.fd() else {
             let detail = "it is a simulated one".to_owned();

@@ -214,6 +214,9 @@ impl Socket {
     }
 
     /// To be polled: readable when packets are received. A simulated socket has none.
+    ///
+    /// Do not duplicate it, nor fork without `exec`: while a duplicate is open, so is the kernel's
+    /// side, and it goes on writing to frames that [`close`](Self::close) took home.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.peer {
@@ -224,6 +227,9 @@ impl Socket {
 
     /// Closes the socket and takes home every frame that its rings or the kernel still had;
     /// answers how many. Packets that were sent but not on their way yet are lost.
+    ///
+    /// In zero-copy mode the NIC may write to its frames for a moment longer, until a work item of
+    /// the kernel has run: do not receive into them through another socket before that.
     ///
     /// A socket that is only dropped keeps its frames from use until the UMEM ends.
     pub fn close(self, free: &mut FreeList) -> usize {
