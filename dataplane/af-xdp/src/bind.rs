@@ -136,7 +136,7 @@ fn hint(errno: Errno) -> &'static str {
         Errno::OPNOTSUPP => "the driver cannot do this: try mode \"copy\" or \"skb\"",
         Errno::NOBUFS => "too little memory may be locked: raise `ulimit -l`",
         Errno::AFNOSUPPORT => "this kernel was built without CONFIG_XDP_SOCKETS",
-        Errno::BADF => "the other socket of this UMEM was closed, or its interface is gone: try again",
+        Errno::BADF => "the UMEM's other socket was closed, or its interface went: try again",
         Errno::NETDOWN => "the interface is down: `ip link set dev NAME up`",
         _ => "see `dmesg` and the driver's XDP support",
     }
