@@ -17,8 +17,11 @@ use maxminddb::{Reader, path};
 
 const BATCH: usize = 256;
 
-/// First address, last address and country of each network, ascending.
-fn reference(file: &str) -> Result<Vec<(u32, u32, String)>, Box<dyn Error>> {
+/// First address, last address and country.
+type Network = (u32, u32, String);
+
+/// All networks with a country, ascending.
+fn reference(file: &str) -> Result<Vec<Network>, Box<dyn Error>> {
     let reader = Reader::open_readfile(file)?;
     let mut networks = Vec::new();
     for found in reader.within("0.0.0.0/0".parse()?, Default::default())? {

@@ -1,5 +1,7 @@
 //! Geo sources: what they say agrees with `maxminddb`, and damaged ones are refused.
 
+#![expect(clippy::unwrap_used, reason = "functions of tests, which clippy does not see as tests")]
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};

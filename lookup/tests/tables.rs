@@ -199,7 +199,7 @@ fn entries_widen_when_they_must() {
     let groups = |count: u32| {
         let bits = (0..count).flat_map(|block| (0..17u32).map(move |bit| (block, bit)));
         let set = bits.filter(|&(block, bit)| block >> bit & 1 == 1);
-        let host = |(block, bit): (u32, u32)| (Prefix::new(block << 8 | bit * 2, 32), ClassId(1));
+        let host = |(block, bit): (u32, u32)| (Prefix::new((block << 8) + bit * 2, 32), ClassId(1));
         Ranges::build(ClassId(0), set.map(host))
     };
     let cases = [

@@ -99,6 +99,7 @@ impl<T: Record> Records<'_, T> {
 }
 
 /// An address as `maxminddb` is asked for it.
+#[derive(Clone, Copy)]
 struct Key(IpAddr);
 
 impl From<u32> for Key {

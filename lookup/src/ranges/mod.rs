@@ -51,6 +51,7 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
     /// Prefixes in any order over `default`: the longest prefix that holds an address gives its
     /// value (LPM), the later one of two equal prefixes.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `build(NONE, ..)`")]
     pub fn build(default: V, prefixes: impl IntoIterator<Item = (Prefix<A>, V)>) -> Self
     where
         V: Clone,

@@ -26,7 +26,7 @@ use super::TableError;
 use crate::{Address, ClassId, Ranges};
 
 /// Ranges that are compared rather than indexed further.
-const RUN: usize = 4;
+const RUN: usize = 8;
 /// A node has 2^SPREAD to 2^(SPREAD + 1) slots for each of its ranges.
 const SPREAD: u32 = 2;
 /// Bits of the root's index.
