@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use palisade_bench::lab::{Answer, Gateway, Lab, OUTSIDE, Setup};
 use palisade_bench::load::Sink;
+use palisade_bench::peers::HugePages;
 
 /// The gateway refuses; what it says holds all the words, on one line; the interfaces stay as they were.
 fn refuses(lab: &Lab, setup: &Setup, words: &[&str]) {
@@ -71,7 +72,7 @@ fn a_wrong_policy() {
 fn no_huge_pages_is_no_obstacle() {
     let Some(lab) = site(1) else { return };
     let _servers = servers(&lab);
-    // A limit on huge pages could not be told from none reserved; the machine has none by default.
+    let _none = HugePages::none().unwrap();
     let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
     let answer = ask(&lab, OFFICE[0], Try::Web, std::time::Duration::from_secs(2));
     assert_eq!(answer, Answer::Reached);

@@ -112,15 +112,66 @@ fn a_run_ends_by_itself_and_bad_orders_are_refused() {
 }
 
 #[test]
-fn a_lab_leaves_nothing() {
+fn real_servers_take_what_the_generator_sends() {
     if !lab::is_root() {
         return eprintln!("skipped: a lab needs root");
     }
+    let lab = lab_with_hosts(1);
+    let _bridge = Bridge::start(&lab).unwrap();
+    for (client, server) in CLIENTS.into_iter().zip(SERVERS) {
+        let at = SocketAddr::new(server.parse().unwrap(), 0);
+        let server = Server::start(&lab.servers, Service::UdpEcho, at).unwrap();
+        let flow = Flow {
+            source: client.parse().unwrap(),
+            target: server.address().ip(),
+            source_port: 1024,
+            target_port: server.address().port(),
+            class: Class(9),
+        };
+        for wire_bytes in [64, 101, 1400] {
+            let before = server.peers().len();
+            let mut generator = Generator::outside(&lab, &[flow], wire_bytes).unwrap();
+            let order = Order {
+                length: Duration::from_secs(5),
+                count: Some(20),
+                rate_pps: Some(1000),
+                core: 0,
+            };
+            generator.run(order).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            // The kernel counts lengths and checksums; a wrong one would not reach the socket.
+            let peers = server.peers();
+            assert_eq!(peers.len() - before, 20, "{client} {wire_bytes}");
+            assert!(peers.iter().all(|peer| peer.ip() == flow.source && peer.port() == 1024));
+        }
+    }
+}
+
+#[test]
+fn a_lab_leaves_nothing_and_sweeps_what_the_dead_left() {
+    if !lab::is_root() {
+        return eprintln!("skipped: a lab needs root");
+    }
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let dead = format!("palisade-{}.0-clients", child.id());
+    let alive = "palisade-1.7777-clients";
+    for name in [dead.as_str(), alive] {
+        lab::run(&format!("ip netns add {name}")).unwrap();
+    }
+    let folder = std::env::temp_dir().join(&dead);
+    std::fs::create_dir(&folder).unwrap();
+
     let lab = Lab::new(2).unwrap();
-    let name = lab.clients.name().to_owned();
-    assert!(lab::run("ip netns list").unwrap().contains(&name));
-    drop(lab);
     let own = format!("palisade-{}.", std::process::id());
-    let left = lab::run("ip netns list").unwrap();
-    assert!(!left.contains(&own) || !left.contains(&name), "{left}");
+    assert!(lab.clients.name().starts_with(&own));
+    let during = lab::run("ip netns list").unwrap();
+    assert_eq!(during.matches(&own).count(), 3, "{during}");
+    assert!(!during.contains(&dead), "{during}");
+    assert!(!folder.exists());
+    assert!(during.contains(alive), "{during}");
+    drop(lab);
+    lab::run(&format!("ip netns del {alive}")).unwrap();
+    let after = lab::run("ip netns list").unwrap();
+    assert!(!after.contains(&own), "{after}");
 }

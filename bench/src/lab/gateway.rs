@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
+use super::scratch::Scratch;
 use super::status::{Record, Status};
 use super::{INSIDE, Lab, OUTSIDE};
 use crate::error::system;
@@ -95,7 +95,7 @@ impl Setup {
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
-    scratch: TempDir,
+    scratch: Scratch,
 }
 
 impl Gateway {
@@ -133,10 +133,7 @@ impl Gateway {
     }
 
     fn spawn(lab: &Lab, setup: &Setup) -> Result<Self> {
-        let scratch = tempfile::Builder::new()
-            .prefix("palisade-lab-")
-            .tempdir()
-            .map_err(system("make", "a scratch folder"))?;
+        let scratch = Scratch::new()?;
         write(&scratch.path().join("policy.toml"), &setup.policy)?;
         write(&scratch.path().join("gateway.toml"), &setup.config(scratch.path()))?;
         let log_path = scratch.path().join("stderr");

@@ -16,10 +16,12 @@
 mod client;
 mod command;
 mod counter;
+mod duty;
 mod gateway;
 mod identity;
 mod link;
 mod namespace;
+mod scratch;
 mod server;
 mod status;
 mod sweep;
@@ -30,10 +32,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use client::{Answer, Client};
 pub use command::run;
 pub use counter::Counter;
+pub(crate) use duty::Duty;
 pub use gateway::{Fail, Gateway, Setup, binary};
 pub use identity::{Books, check_identities, check_log};
 pub use link::{CLIENT_MAC, CLIENT_VETH, INSIDE, OUTSIDE, SERVER_MAC, SERVER_VETH};
 pub use namespace::Namespace;
+pub(crate) use scratch::Scratch;
 pub use server::{Server, Service};
 pub use status::{Frames, Record, Records, Status, Why, Worker};
 
@@ -62,10 +66,9 @@ impl Lab {
         if !is_root() {
             return Err(Error::NotRoot);
         }
-        sweep::watch_signals()?;
         sweep::sweep()?;
-        let lab = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = |role: &str| format!("{}{}.{lab}-{role}", sweep::PREFIX, std::process::id());
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = |role: &str| sweep::name(number, role);
         let lab = Self {
             clients: Namespace::create(&name("clients"))?,
             gateway: Namespace::create(&name("gateway"))?,

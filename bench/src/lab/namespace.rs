@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::duty::Duty;
 use super::{command::run, sweep};
 use crate::error::system;
 use crate::{Error, Result};
@@ -21,14 +22,16 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
+    _duty: Duty,
 }
 
 impl Namespace {
     /// Makes a namespace, its loopback up.
     pub(super) fn create(name: &str) -> Result<Self> {
         run(&format!("ip netns add {name}"))?;
-        sweep::register(name);
-        let namespace = Self { name: name.to_owned() };
+        let theirs = name.to_owned();
+        let duty = Duty::new(move || sweep::remove(&theirs))?;
+        let namespace = Self { name: name.to_owned(), _duty: duty };
         namespace.run("ip link set lo up")?;
         Ok(namespace)
     }
@@ -104,12 +107,6 @@ impl Namespace {
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Error::Command { command: line, message })
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        sweep::remove(&self.name);
     }
 }
 

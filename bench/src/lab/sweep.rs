@@ -1,69 +1,50 @@
-//! Leaves nothing behind: namespaces go when their lab does, on a signal, or at the next start.
+//! What a killed process left: its namespaces and folders, known by the process id in their names.
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::command::run;
 use crate::Result;
-use crate::error::system;
 
-/// What the names of all labs begin with; the process id follows.
-pub(super) const PREFIX: &str = "palisade-";
+/// What the names of all namespaces and folders begin with; the process id follows.
+const PREFIX: &str = "palisade-";
 
-static ALIVE: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static WATCHED: OnceLock<()> = OnceLock::new();
-
-/// Remembers a namespace, for the signals.
-pub(super) fn register(name: &str) {
-    ALIVE.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+/// The name of one thing of this process.
+pub(super) fn name(number: u32, role: &str) -> String {
+    format!("{PREFIX}{}.{number}-{role}", std::process::id())
 }
 
 /// Ends what runs in a namespace, then deletes it. Errors have nobody left to tell.
 pub(super) fn remove(name: &str) {
     kill_all(name);
     let _ = run(&format!("ip netns del {name}"));
-    ALIVE.lock().unwrap_or_else(PoisonError::into_inner).retain(|alive| alive != name);
 }
 
-/// Deletes the namespaces of labs whose process is gone.
+/// Deletes the namespaces and folders of processes that are gone.
 pub(super) fn sweep() -> Result<()> {
     for line in run("ip netns list")?.lines() {
         let name = line.split_ascii_whitespace().next().unwrap_or_default();
-        if owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if orphan(name) {
             remove(name);
         }
     }
-    Ok(())
-}
-
-/// On SIGINT, SIGTERM or SIGHUP: removes this process's labs, then exits as a shell would say it.
-pub(super) fn watch_signals() -> Result<()> {
-    if WATCHED.set(()).is_err() {
-        return Ok(());
+    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| orphan(&entry.file_name().to_string_lossy())) {
+        let _ = fs::remove_dir_all(entry.path());
     }
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(system("watch", "signals"))?;
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            if let Some(signal) = signals.forever().next() {
-                let names = ALIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                names.iter().for_each(|name| remove(name));
-                std::process::exit(128 + signal);
-            }
-        })
-        .map_err(system("start thread", "signals"))?;
     Ok(())
 }
 
-/// The process that made a namespace of ours; `None` for a name that is not ours.
+/// Whether a name is one of ours, and its process is gone.
+fn orphan(name: &str) -> bool {
+    owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+}
+
+/// The process that made what has this name; `None` for a name that is not ours.
 fn owner(name: &str) -> Option<u32> {
     name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok()
 }

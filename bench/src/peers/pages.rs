@@ -1,34 +1,43 @@
-//! Huge pages for the length of a comparison, for all peers alike.
+//! Huge pages for the length of a comparison, for all peers alike; or none, for a test.
 
 use std::fs;
 
 use crate::Result;
 use crate::error::system;
+use crate::lab::Duty;
 
 const SETTING: &str = "/proc/sys/vm/nr_hugepages";
 
-/// Reserved huge pages; given back when dropped.
+/// A number of huge pages; what was there before comes back when this is dropped.
 #[derive(Debug)]
 pub struct HugePages {
-    before: String,
+    _duty: Duty,
 }
 
 impl HugePages {
-    /// Sees to it that so many pages are reserved.
+    /// Sees to it that so many pages are reserved at least.
     ///
     /// # Errors
-    /// When the setting cannot be written.
+    /// When the setting cannot be read or written.
     pub fn reserve(pages: u32) -> Result<Self> {
-        let before = fs::read_to_string(SETTING).map_err(system("read", SETTING))?;
-        if before.trim().parse::<u32>().unwrap_or(0) < pages {
-            fs::write(SETTING, pages.to_string()).map_err(system("write", SETTING))?;
-        }
-        Ok(Self { before })
+        Self::change(|before| before.max(pages))
     }
-}
 
-impl Drop for HugePages {
-    fn drop(&mut self) {
-        let _ = fs::write(SETTING, self.before.trim());
+    /// Sees to it that no free page is left.
+    ///
+    /// # Errors
+    /// When the setting cannot be read or written.
+    pub fn none() -> Result<Self> {
+        Self::change(|_| 0)
+    }
+
+    fn change(wanted: impl FnOnce(u32) -> u32) -> Result<Self> {
+        let before = fs::read_to_string(SETTING).map_err(system("read", SETTING))?;
+        let pages = wanted(before.trim().parse().unwrap_or(0));
+        fs::write(SETTING, pages.to_string()).map_err(system("write", SETTING))?;
+        let duty = Duty::new(move || {
+            let _ = fs::write(SETTING, before.trim());
+        })?;
+        Ok(Self { _duty: duty })
     }
 }

@@ -9,10 +9,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::error::system;
-use crate::lab::{INSIDE, Lab, OUTSIDE};
+use crate::lab::{INSIDE, Lab, OUTSIDE, Scratch};
 use crate::{Error, Result};
 
 /// Memory in megabytes: two pools of packets, most of it unused.
@@ -24,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Testpmd {
     child: Child,
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 impl Testpmd {
@@ -33,7 +31,7 @@ impl Testpmd {
     /// # Errors
     /// When it is not installed, or ends instead of forwarding.
     pub fn start(lab: &Lab, core: u32) -> Result<Self> {
-        let scratch = tempfile::tempdir().map_err(system("make", "a scratch folder"))?;
+        let scratch = Scratch::new()?;
         let path = scratch.path().join("log");
         let log = File::create(&path).map_err(system("create", "testpmd's log"))?;
         let error_log = log.try_clone().map_err(system("share", "testpmd's log"))?;
