@@ -20,6 +20,7 @@ mod ring;
 pub mod sim;
 mod socket;
 mod umem;
+mod wait;
 
 pub use attach::{Attached, Attachment, attached};
 pub use config::{Granted, Mode, RingSizes, SocketConfig};
@@ -30,3 +31,4 @@ pub use interface::Interface;
 pub use program::{AttachMode, FailMode, Program, Unserved};
 pub use socket::Socket;
 pub use umem::{HugePages, KERNEL_HEADROOM_BYTES, Umem, UmemConfig};
+pub use wait::wait;

@@ -213,12 +213,9 @@ impl Socket {
         self.granted
     }
 
-    /// To be polled: readable when packets are received. A simulated socket has none.
-    ///
-    /// Do not duplicate it, nor fork without `exec`: while a duplicate is open, so is the kernel's
-    /// side, and it goes on writing to frames that [`close`](Self::close) took home.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    /// The descriptor, for calls of this crate alone: a duplicate of it would outlive
+    /// [`close`](Self::close), and the kernel would go on writing to frames that came home.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.peer {
             Peer::Kernel(fd) => Some(fd.as_fd()),
             Peer::Simulated(_) => None,

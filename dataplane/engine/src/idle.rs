@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use af_xdp_rs::Socket;
-use arrayvec::ArrayVec;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use af_xdp_rs::{Socket, wait};
 
 use crate::config::Poll;
 
@@ -40,20 +38,8 @@ impl Idle {
         }
         self.empty = self.empty.saturating_add(1);
         match self.patience {
-            Some(patience) if self.empty > patience => sleep(sockets),
+            Some(patience) if self.empty > patience => wait(sockets, NAP),
             _ => std::hint::spin_loop(),
         }
     }
-}
-
-/// Sleeps until a packet comes or [`NAP`] is over.
-fn sleep(sockets: &[Socket; 2]) {
-    let mut sources: ArrayVec<PollFd<'_>, 2> = sockets
-        .iter()
-        .filter_map(Socket::fd)
-        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-        .collect();
-    let nap = Timespec { tv_sec: 0, tv_nsec: i64::from(NAP.subsec_nanos()) };
-    // An interrupted sleep is a short one.
-    let _ = poll(&mut sources, Some(&nap));
 }
