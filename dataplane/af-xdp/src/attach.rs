@@ -13,7 +13,9 @@ use rustix::io::Errno;
 use crate::Error;
 use crate::interface::Interface;
 use crate::netlink::{self, link};
-use crate::program::NAME;
+
+/// The name that the kernel knows our program by.
+pub(crate) const NAME: &str = "palisade_xdp";
 
 const XDP_UPDATE_IF_NOEXIST: u32 = 1 << 0;
 const XDP_REPLACE: u32 = 1 << 4;

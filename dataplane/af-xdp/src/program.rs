@@ -24,12 +24,9 @@ use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
 
 use crate::Error;
-use crate::attach::{self, Attached, Attachment, attached, by_id};
+use crate::attach::{self, Attached, Attachment, NAME, attached, by_id};
 use crate::interface::{Interface, permission};
 use crate::socket::Socket;
-
-/// The name that the kernel knows the program by.
-pub(crate) const NAME: &str = "palisade_xdp";
 
 static OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf/palisade.bpf.o"));
