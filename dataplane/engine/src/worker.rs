@@ -9,6 +9,9 @@
 //! A frame is in exactly one place: the free list, one of the eight rings, or the burst. The burst
 //! is empty between turns, which is where counters are shown and a new ruleset is taken.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
