@@ -20,7 +20,7 @@ use std::{
 
 use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
-use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter};
+use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter, Now};
 use lookup::Side;
 
 use crate::{
@@ -101,36 +101,50 @@ impl Worker {
     /// One burst that arrived on `side`; returns how many packets it had.
     fn turn(&mut self, side: Side) -> usize {
         let mut burst: ArrayVec<Packet, BURST> = ArrayVec::new();
-        let mut actions = Actions::new();
         let [from, to] = facing(&mut self.sockets, side);
         to.reclaim(&mut self.free);
         from.receive(&mut burst);
         let received = burst.len();
         if received > 0 {
-            self.judge(side, &burst, &mut actions);
-        }
-        let [from, to] = facing(&mut self.sockets, side);
-        for (packet, action) in burst.into_iter().zip(actions) {
-            if action == Action::Drop {
-                self.free.push(packet.into_frame());
-            } else if let Err(packet) = to.send(packet) {
-                self.filter.undeliverable(action);
-                self.free.push(packet.into_frame());
+            let now = self.clock.now();
+            let actions = self.judge(side, now, &burst);
+            for (packet, action) in burst.into_iter().zip(actions) {
+                self.dispatch(side, now, packet, action);
             }
+            self.records.commit();
         }
         // Also without a packet: what an earlier turn could not send or refill is tried again.
+        let [from, to] = facing(&mut self.sockets, side);
         to.commit();
         from.refill(&mut self.free);
         received
     }
 
     /// One action for each packet of the burst.
-    fn judge(&mut self, side: Side, burst: &[Packet], actions: &mut Actions) {
+    fn judge(&mut self, side: Side, now: Now, burst: &[Packet]) -> Actions {
+        let mut actions = Actions::new();
         let frames: ArrayVec<&[u8], BURST> =
             burst.iter().map(|packet| self.umem.bytes(packet)).collect();
-        let (rules, now) = (self.rules.current(), self.clock.now());
-        self.filter.process(rules, now, side, &frames, actions, &mut self.records);
+        let rules = self.rules.current();
+        self.filter.process(rules, now, side, &frames, &mut actions, &mut self.records);
         self.records.commit();
+        actions
+    }
+
+    /// The packet into the other side's TX ring, or its frame home.
+    #[inline]
+    fn dispatch(&mut self, side: Side, now: Now, packet: Packet, action: Action) {
+        if action == Action::Drop {
+            self.free.push(packet.into_frame());
+            return;
+        }
+        let [_, to] = facing(&mut self.sockets, side);
+        if let Err(packet) = to.send(packet) {
+            let bytes = self.umem.bytes(&packet);
+            let arrived = (self.rules.current(), now, side);
+            self.filter.undeliverable(arrived, (bytes, action), &mut self.records);
+            self.free.push(packet.into_frame());
+        }
     }
 
     /// The last records go out, packets on their way get a moment to leave, frames come home.

@@ -195,16 +195,23 @@ impl Filter {
     }
 
     /// A packet that was to leave found no room in the other interface's TX ring: it becomes a drop
-    /// without a record of its own.
-    pub fn undeliverable(&mut self, action: Action) {
-        let sent = match action {
-            Action::Forward => &mut self.counters.forwarded,
-            Action::Pass => &mut self.counters.passed,
+    /// after all, with a record. It is read again, so that nobody pays for it who has room.
+    #[cold]
+    pub fn undeliverable(
+        &mut self,
+        (rules, now, side): (&Ruleset, Now, Side),
+        (frame, action): (&[u8], Action),
+        records: &mut impl Records,
+    ) {
+        match action {
+            Action::Forward => self.counters.forwarded -= 1,
+            Action::Pass => self.counters.passed -= 1,
             Action::Drop => return,
-        };
-        *sent -= 1;
-        self.counters.dropped[DropReason::TxFull.index()] += 1;
-        self.counters.records.suppressed += 1;
+        }
+        let burst = Burst::new(rules, now, side);
+        let mut packet = Packet::UNREAD;
+        parse(frame, side, &mut packet);
+        self.refuse(&burst, &packet, DropReason::TxFull, records);
     }
 
     /// What was counted since the filter was made.

@@ -163,8 +163,9 @@ fn a_packet_that_finds_no_room_to_leave_is_a_counted_drop() {
         offered += bench.kernels[0].inject_all(packets[offered..].iter().map(Vec::as_slice));
         thread::yield_now();
     }
-    let (last, _) = bench.stop();
+    let (last, records) = bench.stop();
     let counters = &last.counters;
+    assert!(!records.is_empty() && records.iter().all(|one| one.reason.as_str() == "tx_full"));
     let full = counters.dropped[filter::DropReason::TxFull.index()];
     assert!(full > 0 && counters.forwarded > 0, "{counters:?}");
     assert_eq!(counters.received, counters.forwarded + full);
