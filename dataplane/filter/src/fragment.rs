@@ -8,6 +8,7 @@
 
 use lookup::{DomainId, Revision, Side};
 
+use crate::Family;
 use crate::parse::{Head, Piece};
 use crate::stamps::{Stamp, Stamps};
 
@@ -61,7 +62,9 @@ impl Fragments {
         bytes[16..32].copy_from_slice(&head.dst.to_ne_bytes());
         bytes[32..36].copy_from_slice(&piece.id.to_ne_bytes());
         bytes[36..40].copy_from_slice(&revision.0.to_ne_bytes());
-        bytes[40..].copy_from_slice(&[piece.proto, head.family as u8, side as u8]);
+        // In IPv6 every fragment names a protocol of its own choice (RFC 8200, 4.5).
+        let proto = if head.family == Family::V4 { piece.proto } else { 0 };
+        bytes[40..].copy_from_slice(&[proto, head.family as u8, side as u8]);
         self.0.print(&bytes)
     }
 
