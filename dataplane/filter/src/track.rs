@@ -93,7 +93,9 @@ impl Filter {
         } else {
             entry.from_outside = true;
         }
-        if entry.state == State::Opening && entry.from_inside && entry.from_outside {
+        // A forged SYN has an answer too, but nothing follows it.
+        let shakes = matches!(step, Step::Syn | Step::SynAck);
+        if entry.state == State::Opening && !shakes && entry.from_inside && entry.from_outside {
             entry.state = State::Open;
         }
         // Once it is closing, the outside cannot keep a connection of the inside alive.

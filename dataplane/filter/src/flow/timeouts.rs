@@ -9,7 +9,7 @@ use lookup::Proto;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(crate) enum State {
-    /// Seen from one side only. May give way to another flow.
+    /// Seen from one side only, or TCP that only shakes hands. May give way to another flow.
     #[default]
     Opening,
     /// Seen from both sides. Never gives way.

@@ -118,6 +118,7 @@ fn a_full_flow_table_refuses_no_connection() {
     for n in 0..8 {
         lab.send(Inside, &tcp(&client(n), "198.51.100.1:443", "S"));
         lab.send(Outside, &tcp("198.51.100.1:443", &client(n), "SA"));
+        lab.send(Inside, &tcp(&client(n), "198.51.100.1:443", "A"));
     }
     assert_eq!(lab.counters().flows, 8);
     for n in 8..12 {
