@@ -18,6 +18,7 @@ mod counters;
 mod flow;
 mod fragment;
 mod limiter;
+mod neighbour;
 mod outcome;
 mod parse;
 mod pinhole;

@@ -67,6 +67,12 @@ impl Filter {
         );
     }
 
+    /// Counts a packet of the link as passed.
+    pub(crate) fn pass(&mut self) -> Action {
+        self.counters.passed += 1;
+        Action::Pass
+    }
+
     pub(crate) fn drop(
         &mut self,
         burst: &Burst<'_>,

@@ -167,10 +167,8 @@ impl Filter {
                 }
                 Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),
-                Fate::Pass => {
-                    self.counters.passed += 1;
-                    Action::Pass
-                }
+                Fate::Pass => self.pass(),
+                Fate::Neighbour => self.neighbour(&burst, packet, records),
             };
             actions.push(action);
         }

@@ -53,8 +53,8 @@ reasons! {
     TooManyHeaders = "too_many_headers",
     /// An IPv6 jumbogram; no interface here carries one.
     Jumbogram = "jumbogram",
-    /// Neighbour discovery or multicast listener discovery that did not start on this link, or
-    /// that comes in fragments (RFC 6980).
+    /// Neighbour discovery or multicast listener discovery that did not start on this link, that
+    /// would leave it, or that comes in fragments (RFC 6980).
     OffLink = "off_link",
     /// An ICMP redirect that came in from the outside.
     IcmpRedirect = "icmp_redirect",

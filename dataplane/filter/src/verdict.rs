@@ -123,6 +123,26 @@ impl Filter {
         }
     }
 
+    /// Learns from neighbour discovery who is on the outside, and lets the inside's go nowhere else.
+    #[cold]
+    pub(crate) fn neighbour(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        records: &mut impl Records,
+    ) -> Action {
+        let (head, now_ms) = (&packet.head, burst.now.mono_ms);
+        let neighbours = &self.shared.neighbours;
+        match burst.side {
+            Side::Outside => neighbours.learn(head.src, now_ms),
+            Side::Inside if !neighbours.know(head.dst, now_ms) => {
+                return self.refuse(burst, packet, DropReason::OffLink, records);
+            }
+            Side::Inside => {}
+        }
+        self.pass()
+    }
+
     /// Drops a packet that cannot be judged.
     pub(crate) fn refuse(
         &mut self,

@@ -13,7 +13,7 @@
 
 use lookup::{Proto, Side};
 
-use super::{Head, Payload, Step, be16, ipv4, ipv6, transport};
+use super::{Fate, Head, Payload, Step, be16, ipv4, ipv6, transport};
 use crate::flow::Key;
 use crate::{DropReason, Family};
 
@@ -44,21 +44,39 @@ fn message(family: Family, kind: u8) -> Message {
     }
 }
 
-/// Whether an ICMPv6 packet is the link's own: neighbour discovery (RFC 4861) has hop limit 255,
-/// listener discovery (RFC 2710, RFC 3810) goes from a link-local address to a group with hop
-/// limit 1; no router forwards either.
-pub(super) fn on_link(head: &Head, payload: &Payload<'_>) -> Result<bool, DropReason> {
+/// The fate of an ICMPv6 packet that is the link's own: neighbour discovery (RFC 4861) has hop limit
+/// 255, listener discovery (RFC 2710, RFC 3810) goes from a link-local address to a group with hop
+/// limit 1; no router forwards either. `None` for all other ICMPv6.
+///
+/// Hop limit 255 proves that the sender is on this link, not that the packet stays there: a router
+/// forwards it if neither end is of the link's scope. See [`crate::neighbour`].
+pub(super) fn on_link(
+    side: Side,
+    head: &Head,
+    payload: &Payload<'_>,
+) -> Result<Option<Fate>, DropReason> {
     let &[kind, code, ..] = payload.bytes else {
         return Err(payload.short());
     };
-    let link_local = head.src == 0 || head.src >> 118 == 0xfe80 >> 6;
-    let group = head.dst >> 120 == 0xff;
+    let local_source = head.src == 0 || link_local(head.src);
     let genuine = match kind {
         133..=137 => payload.hop_limit == 255 && code == 0,
-        130..=132 | 143 => payload.hop_limit == 1 && link_local && group,
-        _ => return Ok(false),
+        130..=132 | 143 => payload.hop_limit == 1 && local_source && head.dst >> 120 == 0xff,
+        _ => return Ok(None),
     };
-    if genuine && !payload.fragmented { Ok(true) } else { Err(DropReason::OffLink) }
+    if !genuine || payload.fragmented {
+        return Err(DropReason::OffLink);
+    }
+    let stays = local_source || link_local(head.dst) || head.dst >> 112 == LINK_GROUPS;
+    let settled = local_source || side == Side::Inside && stays;
+    Ok(Some(if settled { Fate::Pass } else { Fate::Neighbour }))
+}
+
+/// The first 16 bits of groups that no router forwards (RFC 4291, 2.7).
+const LINK_GROUPS: u128 = 0xff02;
+
+fn link_local(address: u128) -> bool {
+    address >> 118 == 0xfe80 >> 6
 }
 
 /// The pair that a message is judged by, and what it is.

@@ -63,6 +63,8 @@ impl Packet {
 pub(crate) enum Fate {
     /// Link traffic: on to the other interface, unjudged.
     Pass,
+    /// Neighbour discovery that shows who is on the link, or that depends on it.
+    Neighbour,
     /// It cannot be judged.
     Drop(DropReason),
     /// Judge the pair. With a piece it is the first of several fragments.
@@ -174,8 +176,11 @@ fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReaso
         return Ok(Fate::Follow);
     }
     let v6 = head.family == Family::V6;
-    if v6 && payload.proto == Proto::ICMPV6.0 && icmp::on_link(head, &payload)? {
-        return Ok(Fate::Pass);
+    if v6
+        && payload.proto == Proto::ICMPV6.0
+        && let Some(fate) = icmp::on_link(side, head, &payload)?
+    {
+        return Ok(fate);
     }
     ends(head)?;
     if payload.proto == if v6 { Proto::ICMPV6.0 } else { Proto::ICMP.0 } {

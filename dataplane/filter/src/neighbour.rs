@@ -1,0 +1,42 @@
+//! Neighbours: which addresses were seen on the outside's own link.
+//!
+//! Neighbour discovery passes unjudged, because a link dies without it. From the outside its hop
+//! limit of 255 proves that no router forwarded it. From the inside it proves nothing of the kind:
+//! the next router forwards a forged solicitation to wherever it is addressed, with all that it
+//! carries. So the inside may send it to an address of wider scope only if that address has sent
+//! neighbour discovery itself; honest hosts answer such a packet, or were answered by one.
+//!
+//! ```text
+//!  router X --- solicitation, hop limit 255 ---> learn X --> host
+//!  router X <-- advertisement ------------------ know X? <-- host
+//! ```
+//!
+//! A lost neighbour costs little: a host whose probe fails asks the link's groups again.
+
+use crate::stamps::{Stamp, Stamps};
+
+/// Neighbours remembered, over all workers.
+const NEIGHBOURS: usize = 1 << 12;
+/// Hosts probe a neighbour that they have long not used.
+const TIMEOUT_MS: u64 = 24 * 3_600_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Neighbours(Stamps);
+
+impl Neighbours {
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        Self(Stamps::new(NEIGHBOURS, key))
+    }
+
+    /// `address` has shown that it is on the outside's link.
+    pub(crate) fn learn(&self, address: u128, now_ms: u64) {
+        let stamp = Stamp::new(now_ms + TIMEOUT_MS, 0);
+        self.0.put(self.0.print(&address.to_ne_bytes()), now_ms, |_| stamp);
+    }
+
+    /// Whether `address` has shown that.
+    pub(crate) fn know(&self, address: u128, now_ms: u64) -> bool {
+        self.0.find(self.0.print(&address.to_ne_bytes()), now_ms).is_some()
+    }
+}
