@@ -29,6 +29,8 @@ enum Message {
 
 const ECHO: u8 = 1;
 const TIMESTAMP: u8 = 2;
+/// No flow has it. Without it, ICMP's number in a packet of the other family would open the way.
+const NOTICE: u8 = 3;
 /// Marks a query that the inside asked.
 const ASKED_INSIDE: u8 = 0x80;
 
@@ -95,7 +97,8 @@ pub(super) fn read(
         Message::Error => Ok((embedded(side, head, body)?, Step::Error)),
         Message::Redirect if side == Side::Outside => Err(DropReason::IcmpRedirect),
         Message::Redirect | Message::Other => {
-            Ok((Key::new(side, head, Proto::ICMP.0, (0, 0)), Step::Notice))
+            let key = Key::new(side, head, Proto::ICMP.0, (0, 0));
+            Ok((key.with_kind(NOTICE), Step::Notice))
         }
     }
 }

@@ -10,6 +10,7 @@ mod egress;
 mod floods;
 mod fragments;
 mod frames;
+mod hostile;
 mod icmp;
 mod lab;
 mod noise;
