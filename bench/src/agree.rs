@@ -47,7 +47,8 @@ impl Agree {
     pub fn run(&self) -> Result<()> {
         let bytes = std::fs::read(&self.database)
             .map_err(system("read", &self.database.display().to_string()))?;
-        let reader = Reader::from_source(bytes).map_err(|error| unusable(&self.database, error))?;
+        let reader =
+            Reader::from_source(bytes).map_err(|error| unusable(&self.database, &error))?;
         let addresses = sample(&reader, self.addresses)?;
         let folder = std::env::temp_dir().join(format!("palisade-agree-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(system("make", "a scratch folder"))?;
@@ -132,7 +133,7 @@ struct Expected {
 }
 
 fn expected(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Expected> {
-    let found = reader.lookup(address).map_err(|error| unusable("the database", error))?;
+    let found = reader.lookup(address).map_err(|error| unusable("the database", &error))?;
     let fields: [&[PathElement<'_>]; 3] = [
         &[PathElement::Key("country"), PathElement::Key("iso_code")],
         &[PathElement::Key("registered_country"), PathElement::Key("iso_code")],
@@ -141,7 +142,7 @@ fn expected(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Expected> {
     for field in fields {
         // A flat database has no nested field, and the other way round: both decode to nothing.
         if let Ok(Some(country)) = found.decode_path::<String>(field) {
-            let network = found.network().map_err(|error| unusable("the database", error))?;
+            let network = found.network().map_err(|error| unusable("the database", &error))?;
             return Ok(Expected { country: Some(country), network: Some(network.to_string()) });
         }
     }
@@ -184,10 +185,10 @@ fn sample(reader: &Reader<Vec<u8>>, count: usize) -> Result<Vec<IpAddr>> {
     let mut edges = [HashSet::new(), HashSet::new()];
     for found in reader
         .networks(maxminddb::WithinOptions::default())
-        .map_err(|e| unusable("the database", e))?
+        .map_err(|e| unusable("the database", &e))?
     {
-        let found = found.map_err(|error| unusable("the database", error))?;
-        let network = found.network().map_err(|error| unusable("the database", error))?;
+        let found = found.map_err(|error| unusable("the database", &error))?;
+        let network = found.network().map_err(|error| unusable("the database", &error))?;
         let (first, last) = (network.network(), network.broadcast());
         edges[usize::from(first.is_ipv6())].extend([first, last, before(first), after(last)]);
     }
@@ -225,6 +226,6 @@ fn after(address: IpAddr) -> IpAddr {
     }
 }
 
-fn unusable(what: impl AsRef<Path>, error: maxminddb::MaxMindDbError) -> Error {
+fn unusable(what: impl AsRef<Path>, error: &maxminddb::MaxMindDbError) -> Error {
     Error::Usage(format!("{}: {error}; name a country database", what.as_ref().display()))
 }
