@@ -56,9 +56,9 @@ impl Agree {
         // What stays behind in a scratch folder harms nobody.
         let _ = std::fs::remove_dir_all(&folder);
         let Tally { agreed, unknown, allowed, wrong } = compared?;
+        let name = self.database.file_name().unwrap_or_default().to_string_lossy();
         println!(
-            "{}: {agreed} of {} addresses agree ({unknown} without a country, {allowed} allowed)",
-            self.database.display(),
+            "{name}: {agreed} of {} addresses agree ({unknown} without a country, {allowed} allowed)",
             addresses.len()
         );
         if wrong.is_empty() {
