@@ -157,3 +157,54 @@ fn odd_ends_and_ports_reach_no_service() {
     }
     assert_eq!(lab.send(Outside, &tcp(&far, "[fd00:2::ffff:ffff:ffff:ffff]:80", "S")), Forward);
 }
+
+/// Addresses and ports beside the ends of what the policy names, judged in one burst and alone.
+#[test]
+fn a_step_beside_an_end_is_outside() {
+    let to = |host: &str, port: u16| tcp("192.0.2.1:9", &format!("{host}:{port}"), "S");
+    let from = |source: &str| tcp(&format!("{source}:9"), "10.2.0.128:22", "S");
+    let to_six = |host: &str, port| tcp("[2001:db8:f::1]:9", &format!("[{host}]:{port}"), "S");
+    let from_six = |source: &str| tcp(&format!("[{source}]:9"), "[fd00:2::1]:80", "S");
+    let six = "fd00:2::8000:0:0:0";
+    let mut cases = Vec::new();
+    for host in ["10.2.0.128", six] {
+        let to = |port| if host == six { to_six(host, port) } else { to(host, port) };
+        cases.extend([0, 23, 255, 512, 65534].map(|port| (to(port), None)));
+        cases.extend([1, 22, 256, 511, 65535].map(|port| (to(port), Some(NotAllowed))));
+    }
+    for host in ["10.2.0.127", "10.2.0.129", "10.2.0.0", "10.2.0.255"] {
+        cases.push((to(host, 22), None));
+    }
+    for host in ["fd00:2::7fff:ffff:ffff:ffff", "fd00:2::8000:0:0:1", "fd00:2::"] {
+        cases.push((to_six(host, 22), None));
+    }
+    for host in ["10.1.255.255", "10.2.1.0"] {
+        cases.push((to(host, 22), Some(NoService)));
+    }
+    for host in ["fd00:1:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:2:0:1::"] {
+        cases.push((to_six(host, 22), Some(NoService)));
+    }
+    cases.extend([
+        (from("198.51.99.255"), Some(NotAllowed)),
+        (from("198.51.100.0"), None),
+        (from("198.51.100.255"), None),
+        (from("198.51.101.0"), Some(NotAllowed)),
+        (tcp("192.0.2.127:9", "10.2.0.1:80", "S"), Some(Denied)),
+        (tcp("192.0.2.126:9", "10.2.0.1:80", "S"), None),
+        (tcp("192.0.2.128:9", "10.2.0.1:80", "S"), None),
+        (tcp("192.0.2.127:9", "10.2.0.128:22", "S"), Some(NotAllowed)),
+        (from_six("2001:db8:f::7fff:ffff:ffff:ffff"), Some(Denied)),
+        (from_six("2001:db8:f::7fff:ffff:ffff:fffe"), None),
+        (from_six("2001:db8:f::8000:0:0:0"), None),
+        (from_six("2001:db8:e:ffff:ffff:ffff:ffff:ffff"), Some(NotAllowed)),
+        (from_six("2001:db8:10::"), Some(NotAllowed)),
+    ]);
+    let frames: Vec<_> = cases.iter().map(|(frame, _)| frame.clone()).collect();
+    let actions = Lab::new("edges").burst(0, Outside, &frames);
+    for ((frame, want), action) in cases.iter().zip(actions) {
+        let mut lab = Lab::new("edges");
+        assert_eq!(lab.send(Outside, frame), action, "alone: {frame:02x?}");
+        let reason = lab.records.last().map(|record| record.reason);
+        assert_eq!(reason, *want, "{frame:02x?}");
+    }
+}
