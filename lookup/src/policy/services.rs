@@ -10,8 +10,8 @@ use super::Domain;
 use super::nest::chains;
 use super::ports::{self, Ports, Protos};
 use super::text::ServiceText;
-use crate::DomainId;
 use crate::document::{Document, Problem, fault};
+use crate::{DomainId, Proto};
 
 /// Where connections may go: networks, a protocol and ports, in one domain.
 #[derive(Clone, Debug)]
@@ -124,7 +124,10 @@ pub(crate) fn conflicts(document: &mut Document, domains: &[Domain], services: &
 }
 
 fn meet(one: &Service, other: &Service) -> bool {
-    one.proto.overlaps(other.proto) && one.ports.common(&other.ports).is_some()
+    // ICMP has no ports, so that a list of ports leaves it to the other service.
+    let portless = [one, other].iter().any(|service| service.proto == Protos::One(Proto::ICMP));
+    let common = one.ports.common(&other.ports);
+    one.proto.overlaps(other.proto) && common.is_some_and(|(first, _)| first == 0 || !portless)
 }
 
 type At<'a> = (&'a Service, &'a Spanned<IpNet>);

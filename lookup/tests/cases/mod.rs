@@ -215,6 +215,9 @@ pub(crate) const RIGHT: &[&str] = &[
     "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"1-9\"] }]\n\
      [domain.b]\nservice = [{ name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"10\"] }, \
      { name = \"u\", networks = [\"10.0.0.0/8\"], proto = \"udp\", ports = [\"any\"] }]",
+    // Ports of any protocol, and the one without ports.
+    "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"any\", ports = [\"1-65535\"] }]\n\
+     [domain.b]\nservice = [{ name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"icmp\" }]",
     // The more specific of one domain, and a carve-out of another.
     "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"any\"] }, \
      { name = \"t\", networks = [\"10.1.0.0/16\"], proto = \"tcp\", ports = [\"any\"] }]\n\

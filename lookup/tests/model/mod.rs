@@ -294,7 +294,10 @@ fn meet(one: &Service, other: &Service) -> bool {
     protos
         && match (&one.ports, &other.ports) {
             (Some(a), Some(b)) => a.iter().any(|a| b.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)),
-            _ => true,
+            // Ports in a list are no ICMP.
+            (Some(_), None) => other.proto != "icmp",
+            (None, Some(_)) => one.proto != "icmp",
+            (None, None) => true,
         }
 }
 
