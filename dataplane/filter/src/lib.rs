@@ -1,8 +1,8 @@
 //! Frame bytes to verdict.
 //!
 //! One [`Filter`] a worker: its flow table, rate limit and counters are its own and never shared.
-//! What workers must agree on (which connections the inside opened, which fragments may follow)
-//! stands in one lock-free [`Shared`].
+//! What workers must agree on (which connections the inside opened, which fragments may follow, who
+//! is on the outside's link) stands in one lock-free [`Shared`].
 //!
 //! ```text
 //!  frames --> parse --> flow table --hit--------------------------> Forward
