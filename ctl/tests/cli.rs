@@ -1,4 +1,10 @@
 //! The command line as scripts see it: output and exit status.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a failed step is a failed test"
+)]
 
 use std::{
     io::Write,

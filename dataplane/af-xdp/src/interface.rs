@@ -1,11 +1,11 @@
 //! What a gateway must know of an interface before it opens sockets on it.
 //!
 //! Index, MTU, driver kind and flags come from route netlink, so they are those of the caller's
-//! network namespace. The number of queues in use comes from sysfs, which shows the namespace that
-//! it was mounted in: `ip netns exec` mounts a fresh one.
+//! network namespace. The number of queues in use comes from sysfs, where that shows the same
+//! namespace (`ip netns exec` mounts a fresh one); else netlink's number of queues that there are.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -44,14 +44,15 @@ impl Interface {
     pub fn find(name: &str) -> Result<Self, Error> {
         let link = netlink::by_name(name)
             .map_err(|errno| Error::Interface { name: name.to_owned(), source: errno.into() })?;
-        let home = Path::new("/sys/class/net").join(name);
+        let home = home(name, link.index);
+        let home = home.as_deref();
         Ok(Self {
             name: link.text(&[link::NAME]).unwrap_or_else(|| name.to_owned()),
             index: link.index,
             mtu_bytes: link.number(&[link::MTU]).unwrap_or(0),
-            rx_queues: queues(&home, "rx-"),
-            tx_queues: queues(&home, "tx-"),
-            driver: driver(&home, &link),
+            rx_queues: queues(home, "rx-").or(link.number(&[link::RX_QUEUES])).unwrap_or(1),
+            tx_queues: queues(home, "tx-").or(link.number(&[link::TX_QUEUES])).unwrap_or(1),
+            driver: driver(home, &link),
             up: link.flags & IFF_UP != 0,
             promiscuous: link.flags & IFF_PROMISC != 0,
         })
@@ -84,17 +85,23 @@ pub(crate) fn permission(errno: Errno, otherwise: &'static str) -> &'static str 
     }
 }
 
-/// Sysfs has one folder a queue in use. Without sysfs there is at least one queue.
-fn queues(home: &Path, prefix: &str) -> u32 {
-    let Ok(entries) = fs::read_dir(home.join("queues")) else {
-        return 1;
-    };
-    let names = entries.flatten().map(|entry| entry.file_name());
-    names.filter(|name| name.to_string_lossy().starts_with(prefix)).count() as u32
+/// The interface's folder in sysfs; none where sysfs shows another namespace, which may have an
+/// interface of the same name.
+fn home(name: &str, index: u32) -> Option<PathBuf> {
+    let home = Path::new("/sys/class/net").join(name);
+    let shown = fs::read_to_string(home.join("ifindex")).ok()?;
+    (shown.trim() == index.to_string()).then_some(home)
 }
 
-fn driver(home: &Path, link: &Link) -> String {
-    let module = fs::read_link(home.join("device/driver")).ok();
+/// Sysfs has one folder a queue in use.
+fn queues(home: Option<&Path>, prefix: &str) -> Option<u32> {
+    let entries = fs::read_dir(home?.join("queues")).ok()?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    Some(names.filter(|name| name.to_string_lossy().starts_with(prefix)).count() as u32)
+}
+
+fn driver(home: Option<&Path>, link: &Link) -> String {
+    let module = home.and_then(|home| fs::read_link(home.join("device/driver")).ok());
     let name = module.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     name.or_else(|| link.text(&[link::INFO, link::INFO_KIND])).unwrap_or_default()
 }

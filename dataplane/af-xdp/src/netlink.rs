@@ -31,6 +31,8 @@ pub(crate) mod link {
     pub(crate) const NAME: u16 = 3;
     pub(crate) const MTU: u16 = 4;
     pub(crate) const INFO: u16 = 18;
+    pub(crate) const TX_QUEUES: u16 = 31;
+    pub(crate) const RX_QUEUES: u16 = 32;
     pub(crate) const INFO_KIND: u16 = 1;
     pub(crate) const XDP: u16 = 43;
     pub(crate) const XDP_FD: u16 = 1;

@@ -33,7 +33,10 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Names and origins of the recent revisions, newest last; shared with whoever publishes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Legends(Arc<Mutex<VecDeque<(Revision, Arc<Legend>)>>>);
+pub(crate) struct Legends(Arc<Mutex<VecDeque<Known>>>);
+
+/// A revision with its names.
+type Known = (Revision, Arc<Legend>);
 
 impl Legends {
     /// Makes a revision known; call it before the first packet is judged by it.
@@ -57,7 +60,7 @@ pub(crate) struct Logger {
     rings: Vec<Consumer<DropRecord>>,
     legends: Legends,
     /// The legend of the last record: nearly always the next one's too.
-    legend: Option<(Revision, Arc<Legend>)>,
+    legend: Option<Known>,
     log: BufWriter<File>,
     interfaces: [String; 2],
     /// Records that could not be written.

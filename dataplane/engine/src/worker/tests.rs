@@ -121,7 +121,7 @@ fn a_friend_crosses_unchanged_and_a_stranger_does_not() {
     let (come, go) = (tcp((FRIEND, 999), (SERVICE, 80)), tcp((STRANGER, 999), (SERVICE, 80)));
     assert_eq!(bench.exchange(0, &[come.clone(), go]), [come]);
     let reply = tcp((SERVICE, 80), (FRIEND, 999));
-    assert_eq!(bench.exchange(1, &[reply.clone()]), [reply]);
+    assert_eq!(bench.exchange(1, std::slice::from_ref(&reply)), [reply]);
 
     let (last, records) = bench.stop();
     assert!(last.counters.balanced(), "{:?}", last.counters);
@@ -177,7 +177,7 @@ fn a_packet_that_finds_no_room_to_leave_is_a_counted_drop() {
 fn a_new_ruleset_judges_the_next_burst_and_the_old_one_is_freed_by_its_publisher() {
     let mut bench = Bench::start(1000, 1024);
     let packet = tcp((FRIEND, 999), (SERVICE, 80));
-    assert_eq!(bench.exchange(0, &[packet.clone()]).len(), 1);
+    assert_eq!(bench.exchange(0, std::slice::from_ref(&packet)).len(), 1);
     bench.publisher.publish(ruleset(&POLICY.replace("198.51.100", "192.0.2"), 2));
     assert!(bench.exchange(0, &[packet]).is_empty(), "an allowed flow outlived its permission");
     assert_eq!(bench.publisher.collect(), 0, "a superseded ruleset is still held");
