@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use lookup::{Finding, LoadError, Problem, Revision, Ruleset};
+use engine::{GeoAge, Warning};
+use lookup::{Finding, LoadError, Problem, Revision, Ruleset, Severity};
 use serde::Serialize;
 
 use crate::cli::{Check, Format};
@@ -30,16 +31,17 @@ pub(crate) fn check(args: &Check) -> ExitCode {
     let loaded = Ruleset::load(&args.policy, Revision(1));
     let code = if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match args.format {
-        Format::Json => json(loaded),
+        Format::Json => json(args, loaded),
         Format::Human => human(args, loaded),
     }
     code
 }
 
-fn json(loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
+fn json(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     let answer = match loaded {
         Ok((ruleset, warnings)) => {
-            Answer { valid: true, problems: findings(&warnings), summary: Some(summary(&ruleset)) }
+            let problems = findings(&warnings).into_iter().chain(age(args, &ruleset)).collect();
+            Answer { valid: true, problems, summary: Some(summary(&ruleset)) }
         }
         Err(error) => Answer { valid: false, problems: findings(error.problems()), summary: None },
     };
@@ -53,6 +55,9 @@ fn human(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     match loaded {
         Ok((ruleset, warnings)) => {
             show(&warnings);
+            if let Some(warning) = GeoAge::of(&ruleset).warning(&ruleset) {
+                eprintln!("  ⚠ {warning}");
+            }
             let Summary { domains, services, classes, memory_bytes } = summary(&ruleset);
             println!(
                 "{} is valid: {domains} domain(s), {services} service(s), {classes} address \
@@ -73,6 +78,13 @@ pub(crate) fn show(problems: &[Problem]) {
     for problem in problems {
         eprintln!("{:?}", miette::Report::new(problem.clone()));
     }
+}
+
+/// The warning about the country database's age, as a finding of the policy that chose it.
+fn age(args: &Check, ruleset: &Ruleset) -> Option<Finding> {
+    let Warning { message, help } = GeoAge::of(ruleset).warning(ruleset)?;
+    let file = Some(args.policy.display().to_string());
+    Some(Finding { file, line: None, column: None, message, help, severity: Severity::Warning })
 }
 
 fn findings(problems: &[Problem]) -> Vec<Finding> {

@@ -44,6 +44,9 @@ fn serve(config: &Config) -> Result<(), Error> {
         eprintln!("palisade: warning: {warning}; {}", warning.help_text());
     }
     let status = gateway.status();
+    for warning in &status.warnings {
+        eprintln!("palisade: warning: {warning}");
+    }
     let mode = status.workers.first().map_or("", |worker| worker.mode.as_str());
     eprintln!(
         "palisade: {} <-> {}, {} worker(s), {mode} mode, revision {}",

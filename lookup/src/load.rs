@@ -20,7 +20,6 @@ impl Ruleset {
             LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
         })?;
         warnings.extend(unreached(&policy, &ruleset));
-        warnings.extend(embedded(&policy, &geo));
         Ok((ruleset, warnings))
     }
 }
@@ -65,16 +64,4 @@ fn unreached(policy: &Policy, ruleset: &Ruleset) -> Vec<Problem> {
         Problem::error(policy.source(), service.span.clone(), message, help).warning()
     };
     services.iter().map(|id| remark(&policy.services[usize::from(id.0)])).collect()
-}
-
-fn embedded(policy: &Policy, geo: &Geo) -> Option<Problem> {
-    let info = geo.country_info();
-    if !info.embedded {
-        return None;
-    }
-    let message = format!("countries are from the embedded table: {}", info.source);
-    let help = "for better data add `[geo]` with `country = \"GeoLite2-Country.mmdb\"`, \
-                a file beside the policy";
-    let problem = Problem::error(policy.source(), 0..0, message, help);
-    Some(problem.label("no `[geo] country` in this policy").warning())
 }

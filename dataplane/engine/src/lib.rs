@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod age;
 mod board;
 mod clock;
 mod config;
@@ -26,9 +27,10 @@ mod state;
 mod status;
 mod worker;
 
+pub use age::{GeoAge, Warning};
 pub use config::{Config, FailMode, Mode, Poll};
 pub use error::Error;
 pub use gateway::Gateway;
 pub use status::{
-    DomainStatus, FrameCounts, GeoAge, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
+    DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
 };

@@ -14,12 +14,12 @@ use filter::DropReason;
 use lookup::{LoadError, Ruleset};
 
 use crate::{
+    GeoAge,
     board::Board,
-    clock::unix_ns,
     interface::Interface,
     logger::Legends,
     publish::Publisher,
-    status::{GeoAge, Packets, RecordCounts, Status, WorkerStatus},
+    status::{Packets, RecordCounts, Status, WorkerStatus},
     worker::Snapshot,
 };
 
@@ -98,7 +98,7 @@ impl State {
         let mut status = Status {
             flows: workers.iter().map(|worker| worker.flows).sum(),
             revision: ruleset.revision().0,
-            geo: geo_age(&ruleset),
+            geo: GeoAge::of(&ruleset),
             unwritten: self.unwritten.load(Ordering::Relaxed),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
@@ -122,7 +122,7 @@ impl State {
                 interface.status(snapshots.iter().map(|worker| worker.kernel_dropped[side]).sum())
             })
             .collect();
-        status.warnings = age_warnings(&ruleset, &status.geo);
+        status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
         status.workers = workers;
         status
     }
@@ -158,38 +158,4 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
 fn records(counters: filter::RecordCounters) -> RecordCounts {
     let filter::RecordCounters { recorded, suppressed, lost } = counters;
     RecordCounts { recorded, suppressed, lost }
-}
-
-fn geo_age(ruleset: &Ruleset) -> GeoAge {
-    let info = &ruleset.geo().country;
-    let build = info.build_epoch_secs.and_then(|seconds| i64::try_from(seconds).ok());
-    let now = i64::try_from(unix_ns() / 1_000_000_000).unwrap_or(i64::MAX);
-    GeoAge {
-        build: build
-            .and_then(|build| jiff::Timestamp::from_second(build).ok())
-            .map(|t| t.to_string()),
-        age_days: build.map(|build| (now - build).max(0) / 86_400),
-        source: info.source.clone(),
-    }
-}
-
-/// What the operator should do about the country database.
-fn age_warnings(ruleset: &Ruleset, geo: &GeoAge) -> Vec<String> {
-    let facts = ruleset.geo();
-    let limit = i64::from(facts.max_age_days);
-    let mut warnings = Vec::new();
-    if facts.country.embedded {
-        let age = geo.age_days.unwrap_or(0);
-        warnings.push(format!(
-            "countries come from the embedded table, {age} days old: name a better one with [geo] \
-             country = \"FILE.mmdb\" in the policy"
-        ));
-    } else if let Some(days) = geo.age_days.filter(|days| *days > limit) {
-        warnings.push(format!(
-            "the country database {} is {days} days old, more than max_age_days = {limit}: fetch a \
-             new one and run palisade reload",
-            geo.source
-        ));
-    }
-    warnings
 }

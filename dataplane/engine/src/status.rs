@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::GeoAge;
+
 /// A gateway at one moment. Counters are packets since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -59,17 +61,6 @@ pub struct RecordCounts {
     pub suppressed: u64,
     /// The ring was full.
     pub lost: u64,
-}
-
-/// The age of the country database.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GeoAge {
-    /// When it was built, RFC 3339.
-    pub build: Option<String>,
-    /// Whole days since then.
-    pub age_days: Option<i64>,
-    /// Where it comes from.
-    pub source: String,
 }
 
 /// One worker.
