@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
-use palisade_bench::lab::{Answer, Fail, Gateway, Lab, Setup};
+use palisade_bench::lab::{Answer, Fail, Gateway, INSIDE, Lab, OUTSIDE, Setup};
+use palisade_bench::load::Sink;
 use rustix::process::Signal;
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -67,6 +68,20 @@ fn open_lets_everything_through_after_a_sudden_death() {
         assert_eq!(ask(&lab, from, Try::Web, LONG), Answer::Reached, "{from}");
     }
     restart(&lab, &setup);
+}
+
+#[test]
+fn a_start_that_fails_halfway_keeps_the_fail_mode_of_a_dead_gateway() {
+    let Some(lab) = site(1) else { return };
+    let setup = Setup { fail: Fail::Closed, ..Setup::new(&lab, POLICY) };
+    let mut gateway = Gateway::start(&lab, &setup).unwrap();
+    gateway.kill().unwrap();
+    lab.gateway.run(&format!("ip link set dev {INSIDE} xdp off")).unwrap();
+    let _foreign = Sink::at(&lab.gateway, INSIDE, 1).unwrap();
+    let (exit, said) = Gateway::refused(&lab, &setup).unwrap();
+    assert_eq!(exit.code(), Some(1), "{said}");
+    let outside = lab.gateway.run(&format!("ip link show dev {OUTSIDE}")).unwrap();
+    assert!(outside.contains("xdp"), "the fail mode went with the failed start: {outside}");
 }
 
 /// A gateway starts over what a dead one left, serves, and cleans up.

@@ -19,6 +19,8 @@ const FRAME_BYTES: [u32; 2] = [2048, 4096];
 pub(crate) struct Interface {
     link: Link,
     side: &'static str,
+    /// A killed gateway's program was there before ours, and held the fail mode.
+    inherited: bool,
     /// Locked by the threads that start, show and stop; never by a worker.
     program: Mutex<Program>,
 }
@@ -74,7 +76,8 @@ impl Pair {
     /// Makes both interfaces promiscuous, attaches the programs and serves the workers' queues.
     ///
     /// # Errors
-    /// A foreign XDP program, or what the kernel refuses; what was attached is detached again.
+    /// A foreign XDP program, or what the kernel refuses. What was attached is detached again, but not
+    /// where it took the place of a killed gateway's: there the fail mode holds on.
     pub(crate) fn attach(&self, workers: &[Worker]) -> Result<(), Error> {
         let attached = self
             .interfaces
@@ -82,7 +85,7 @@ impl Pair {
             .enumerate()
             .try_for_each(|(side, interface)| interface.attach(self.mode, workers, side));
         if attached.is_err() {
-            self.interfaces.iter().for_each(Interface::detach);
+            self.interfaces.iter().filter(|one| !one.inherited).for_each(Interface::detach);
         }
         attached
     }
@@ -100,8 +103,9 @@ impl Interface {
             FailMode::Closed => Fail::Closed,
             FailMode::Open => Fail::Open { to: peer },
         };
+        let inherited = af_xdp_rs::attached(&link)?.is_some_and(|there| there.ours);
         let program = Mutex::new(Program::load(fail, link.rx_queues)?);
-        Ok(Self { link, side, program })
+        Ok(Self { link, side, inherited, program })
     }
 
     fn attach(&self, mode: Mode, workers: &[Worker], side: usize) -> Result<(), Error> {
