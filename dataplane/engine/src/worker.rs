@@ -78,11 +78,8 @@ impl Worker {
         let mut idle = Idle::new(self.poll);
         let (mut kept_ms, mut shown_ms) = (0, 0);
         while !stop.load(Ordering::Relaxed) {
-            if self.rules.refresh() {
-                self.filter.clear_domains();
-            }
-            let received = self.turn(Side::Outside) + self.turn(Side::Inside);
             let now = self.clock.now();
+            let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
                 kept_ms = now.mono_ms;
                 self.filter.housekeep(now, &mut self.records);
@@ -99,14 +96,17 @@ impl Worker {
     }
 
     /// One burst that arrived on `side`; returns how many packets it had.
-    fn turn(&mut self, side: Side) -> usize {
+    fn turn(&mut self, side: Side, now: Now) -> usize {
         let mut burst: ArrayVec<Packet, BURST> = ArrayVec::new();
         let [from, to] = facing(&mut self.sockets, side);
         to.reclaim(&mut self.free);
         from.receive(&mut burst);
         let received = burst.len();
+        // After the receive: a packet that came when the new ruleset was in force is judged by it.
+        if self.rules.refresh() {
+            self.filter.clear_domains();
+        }
         if received > 0 {
-            let now = self.clock.now();
             let actions = self.judge(side, now, &burst);
             for (packet, action) in burst.into_iter().zip(actions) {
                 self.dispatch(side, now, packet, action);
