@@ -22,5 +22,6 @@ pub mod lab;
 pub mod load;
 pub mod peers;
 pub mod pktgen;
+pub mod reliability;
 
 pub use error::{Error, Result};

@@ -10,6 +10,7 @@ use palisade_bench::agree::Agree;
 use palisade_bench::floor::{self, Terms};
 use palisade_bench::peers::Peer;
 use palisade_bench::pktgen::Pktgen;
+use palisade_bench::reliability::Reliability;
 use palisade_bench::{Error, Result, demo};
 
 /// The lab of Palisade: real traffic and offered load between network namespaces. Needs root.
@@ -32,6 +33,8 @@ enum Command {
     Agree(Agree),
     /// Offer a load to a peer in a lab, and count what comes through.
     Pktgen(Pktgen),
+    /// Run the tests behind each claim, and write docs/reliability.md from all records.
+    Reliability(Reliability),
     /// Compare Palisade's forwarding rate with that of DPDK's testpmd, which filters nothing.
     Floor {
         /// Turns of each peer.
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo { keep } => demo::run(keep),
         Command::Agree(agree) => agree.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
+        Command::Reliability(reliability) => reliability.run(),
         Command::Floor { rounds, seconds, size, records } => {
             let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };
             let part = floor::run(&[Peer::Palisade, Peer::Testpmd], terms, &records)?;
