@@ -95,8 +95,8 @@ Examples:
   palisade explain --policy policy.toml --from 2001:db8::1 --to '[2001:db8:2::5]:53/udp' --json
   palisade explain --policy policy.toml --from 10.2.0.9 --to 192.0.2.80:443/tcp --arriving inside
 
-With --batch each line of standard input is SRC DST PROTO DPORT [inside], each answer is one JSON
-object on one line, and a line that can't be read is answered by an object with `error`.
+With --batch each line of standard input is SRC DST PROTO DPORT [inside] [vlan=N], each answer is
+one JSON object on one line, and a line that can't be read is answered by an object with `error`.
 
 Exit status: 0 whatever the verdict; 1 when the policy or the question can't be read.")]
 pub(crate) struct Explain {
@@ -117,6 +117,10 @@ pub(crate) struct Explain {
     /// The interface that it arrives on.
     #[arg(long, value_enum, default_value_t = Arriving::Outside, conflicts_with = "batch")]
     pub(crate) arriving: Arriving,
+    /// The id in its VLAN tag; 0 without one.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "batch",
+          value_parser = clap::value_parser!(u16).range(0..=4095))]
+    pub(crate) vlan: u16,
     /// One JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,

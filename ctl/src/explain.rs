@@ -47,6 +47,7 @@ fn one(ruleset: &Ruleset, args: &Explain) -> io::Result<()> {
     };
     let (from, to) = (args.from.as_deref().unwrap_or(""), args.to.as_deref().unwrap_or(""));
     let ask = Ask::parse(from, to, side).map_err(io::Error::other)?;
+    let ask = Ask { vlan: args.vlan, ..ask };
     let answer = ruleset.explain(&ask);
     let mut out = io::stdout().lock();
     if args.json {
@@ -93,6 +94,7 @@ fn text(answer: &Explanation, from: &str, to: &str) -> String {
     row("domain", answer.domain.as_deref());
     row("service", answer.service.as_deref());
     row("judged", Some(&format!("{} (the packet's {})", source.ip, answer.judged)));
+    row("vlan", (answer.vlan > 0).then(|| answer.vlan.to_string()).as_deref());
     let country = source.country.as_deref().unwrap_or("unknown");
     let from = source.country_from.map(|from| format!(" (from {from})")).unwrap_or_default();
     row("country", Some(&format!("{country}{from}")));

@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/default.geo").into();
     let output = std::env::args_os().nth(2).unwrap_or(default);
     let bytes = lookup::pack(Path::new(&input), SOURCE, LICENCE)?;
+    let networks = lookup::unpack(&bytes)?;
     std::fs::write(&output, &bytes)?;
-    println!("{}: {} bytes", Path::new(&output).display(), bytes.len());
+    println!("{}: {networks} networks, {} bytes", Path::new(&output).display(), bytes.len());
     Ok(())
 }

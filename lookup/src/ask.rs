@@ -21,6 +21,8 @@ pub struct Ask {
     pub proto: Proto,
     /// Where it arrives.
     pub side: Side,
+    /// The id in its VLAN tag; 0 without one.
+    pub vlan: u16,
 }
 
 /// A question that cannot be understood: what is wrong, and what to write.
@@ -55,43 +57,50 @@ impl Ask {
             to.rsplit_once('/').ok_or_else(|| wrong(format!("`{to}` names no protocol"), help))?;
         let proto = protocol(proto)?;
         let (to, to_port) = endpoint(end)?;
-        if to_port.is_none() && has_ports(proto) {
+        if to_port.is_none() && proto.has_ports() {
             return Err(wrong(format!("`{end}` names no port"), help));
         }
         let (from, from_port) = endpoint(from)?;
-        Self { from, from_port, to, to_port: to_port.unwrap_or(0), proto, side }.same_family()
+        Self { from, from_port, to, to_port: to_port.unwrap_or(0), proto, side, vlan: 0 }
+            .same_family()
     }
 
-    /// A line `SRC DST PROTO DPORT [inside]` of a batch; `SRC` may carry a port.
+    /// A line `SRC DST PROTO DPORT [inside] [vlan=N]` of a batch, the last two in either order; `SRC`
+    /// may carry a port.
     ///
     /// # Errors
     /// What is wrong with the line, and what to write instead.
     pub fn parse_line(line: &str) -> Result<Self, AskError> {
-        let help =
-            "write `SRC DST PROTO DPORT`, and `inside` behind it for a packet from the inside";
+        let help = "write `SRC DST PROTO DPORT`, and behind it `inside` for a packet from the inside, \
+                    `vlan=N` for one with a VLAN tag";
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (from, to, proto, to_port, side) = match words[..] {
-            [from, to, proto, port] => (from, to, proto, port, Side::Outside),
-            [from, to, proto, port, "inside"] => (from, to, proto, port, Side::Inside),
-            [_, _, _, _, other] => {
-                return Err(wrong(format!("`{other}` is not `inside`"), help));
-            }
-            _ => {
-                let count = words.len();
-                return Err(wrong(
-                    format!("a line has four or five words, this has {count}"),
-                    help,
-                ));
-            }
+        let [from, to, proto, to_port, more @ ..] = &words[..] else {
+            let count = words.len();
+            return Err(wrong(format!("a line has four to six words, this has {count}"), help));
         };
+        let (mut side, mut vlan) = (None, None);
+        for word in more {
+            let again = match word.strip_prefix("vlan=") {
+                Some(id) => vlan.replace(vlan_id(id)?).is_some(),
+                None if *word == "inside" => side.replace(Side::Inside).is_some(),
+                None => {
+                    let message = format!("`{word}` is not `inside` and not `vlan=N`");
+                    return Err(wrong(message, help));
+                }
+            };
+            if again {
+                return Err(wrong(format!("`{word}` says again what is said before"), help));
+            }
+        }
         let proto = protocol(proto)?;
-        let to_port = match to_port {
-            "-" if !has_ports(proto) => 0,
+        let to_port = match *to_port {
+            "-" if !proto.has_ports() => 0,
             text => number(text)?,
         };
         let (from, from_port) = endpoint(from)?;
         let to = address(to)?;
-        Self { from, from_port, to, to_port, proto, side }.same_family()
+        let (side, vlan) = (side.unwrap_or(Side::Outside), vlan.unwrap_or(0));
+        Self { from, from_port, to, to_port, proto, side, vlan }.same_family()
     }
 
     fn same_family(self) -> Result<Self, AskError> {
@@ -103,8 +112,10 @@ impl Ask {
     }
 }
 
-fn has_ports(proto: Proto) -> bool {
-    matches!(proto, Proto::TCP | Proto::UDP | Proto::SCTP)
+/// A VLAN id as a tag can carry it: a packet may have the reserved one too.
+fn vlan_id(text: &str) -> Result<u16, AskError> {
+    let id = text.parse().ok().filter(|&id| id <= 4095);
+    id.ok_or_else(|| wrong(format!("`{text}` is no VLAN"), "VLAN ids are 0 (none) to 4095"))
 }
 
 /// A protocol by name or number, folded.

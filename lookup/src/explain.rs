@@ -25,6 +25,8 @@ pub struct Explanation {
     pub shadow: bool,
     /// The packet opens a connection from the inside, so that the egress policy judged it.
     pub egress: bool,
+    /// The id in the packet's VLAN tag; 0 without one.
+    pub vlan: u16,
     /// Which end of the packet was judged: `source`, or `destination` when it arrives inside.
     pub judged: &'static str,
     /// What is known of the address that was judged.
@@ -72,13 +74,14 @@ impl Ruleset {
             local: self.class(local),
             proto: ask.proto.folded(),
             local_port,
+            vlan: self.vlan(ask.vlan),
         });
-        self.describe(ask.side, judgement, remote, class)
+        self.describe(ask, judgement, remote, class)
     }
 
     fn describe(
         &self,
-        side: Side,
+        ask: &Ask,
         judgement: Judgement,
         remote: IpAddr,
         class: ClassId,
@@ -99,7 +102,8 @@ impl Ruleset {
             revision: self.revision().0,
             shadow: judgement.shadow,
             egress: judgement.egress,
-            judged: match side {
+            vlan: ask.vlan,
+            judged: match ask.side {
                 Side::Outside => "source",
                 Side::Inside => "destination",
             },

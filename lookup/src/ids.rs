@@ -15,6 +15,17 @@ pub struct ServiceId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DomainId(pub u16);
 
+/// The VLAN that a packet is judged in: what [`Ruleset::vlan`](crate::Ruleset::vlan) makes of the id
+/// in its tag. All ids that no domain names are one, so that what is kept by `Vlan` is kept apart
+/// only where the policy tells VLANs apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Vlan(pub u16);
+
+impl Vlan {
+    /// A frame without a tag, or with a mere priority tag.
+    pub const NONE: Self = Self(0);
+}
+
 /// A rule of the ruleset: failsafe, a domain's allow or deny of a group, a default, egress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u16);

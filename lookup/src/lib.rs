@@ -8,7 +8,7 @@
 //!                                    >--> Ruleset::compile --> Ruleset --> judge(...) --> Judgement
 //!  mmdb, csv,  --> geo::Geo --------'         |
 //!  embedded                                   +-- classes: address -> ClassId  (DIR-24-8, IPv6)
-//!                                             +-- services: (place, proto, port) -> ServiceId
+//!                                             +-- services: (place, VLAN, proto, port) -> ServiceId
 //!                                             +-- matrix:   (ClassId, domain) -> rule
 //!                                             `-- Legend:   names and origins, for records
 //! ```
@@ -33,8 +33,8 @@ mod verdict;
 pub use ask::{Ask, AskError};
 pub use document::{Finding, LoadError, Problem, Severity};
 pub use explain::{Explanation, SourceFacts};
-pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override, pack};
-pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId};
+pub use geo::{Geo, GeoError, GeoFiles, GeoInfo, Override, pack, unpack};
+pub use ids::{Asn, ClassId, Country, DomainId, Revision, RuleId, ServiceId, Vlan};
 pub use origins::{CountryFrom, Origin, OriginId, OriginKey, OriginKeys, Origins};
 pub use policy::{Exposure, Policy};
 pub use ranges::{Address, Prefix, Ranges};

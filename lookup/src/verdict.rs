@@ -1,6 +1,6 @@
 //! The question that a packet puts to a ruleset, and the answer.
 
-use crate::{ClassId, DomainId, RuleId, ServiceId};
+use crate::{ClassId, DomainId, RuleId, ServiceId, Vlan};
 
 /// The interface that a packet arrived on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,10 +23,20 @@ impl Proto {
     pub const TCP: Self = Self(6);
     /// UDP.
     pub const UDP: Self = Self(17);
+    /// DCCP (RFC 4340).
+    pub const DCCP: Self = Self(33);
     /// ICMPv6 as it stands in a header.
     pub const ICMPV6: Self = Self(58);
     /// SCTP.
     pub const SCTP: Self = Self(132);
+    /// UDP-Lite (RFC 3828).
+    pub const UDP_LITE: Self = Self(136);
+
+    /// Its packets begin with two ports.
+    #[must_use]
+    pub fn has_ports(self) -> bool {
+        matches!(self, Self::TCP | Self::UDP | Self::DCCP | Self::SCTP | Self::UDP_LITE)
+    }
 
     /// The protocol as policies know it: ICMPv6 becomes ICMP.
     #[must_use]
@@ -51,6 +61,8 @@ pub struct Query {
     pub proto: Proto,
     /// Port on the inside, host byte order; 0 where the protocol has none.
     pub local_port: u16,
+    /// The VLAN that it arrived in, by [`Ruleset::vlan`](crate::Ruleset::vlan).
+    pub vlan: Vlan,
 }
 
 /// Forward or drop.
@@ -65,7 +77,7 @@ pub enum Verdict {
 /// Why a policy drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// From the outside to an address and port of no service.
+    /// From the outside to an address and port of no service that its VLAN reaches.
     NoService,
     /// A deny names a group that holds the remote address.
     Denied,

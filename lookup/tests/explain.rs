@@ -85,7 +85,7 @@ fn the_answer_has_the_fields_of_the_contract() {
         json!({
             "verdict": "allow", "domain": "internal", "service": "postgres",
             "rule": "allow:staff", "reason": null, "revision": 3,
-            "shadow": false, "egress": false, "judged": "source",
+            "shadow": false, "egress": false, "vlan": 0, "judged": "source",
             "source": {
                 "ip": "192.0.2.1", "prefix": "192.0.2.0/24", "country": "FR",
                 "country_from": "country", "asn": 3320,
@@ -98,7 +98,7 @@ fn the_answer_has_the_fields_of_the_contract() {
         json!({
             "verdict": "drop", "domain": null, "service": null, "rule": null,
             "reason": "no_service", "revision": 3,
-            "shadow": false, "egress": false, "judged": "source",
+            "shadow": false, "egress": false, "vlan": 0, "judged": "source",
             "source": {
                 "ip": "9.9.9.9", "prefix": null, "country": null, "country_from": null,
                 "asn": null, "groups": ["anyone", "unknown"]
@@ -173,6 +173,7 @@ fn questions_are_read_in_every_form() {
         to_port,
         proto,
         side: Side::Outside,
+        vlan: 0,
     };
     let cases = [
         ("1.1.1.1", "10.0.0.1:5432/tcp", ask("1.1.1.1", None, "10.0.0.1", 5432, Proto::TCP)),
@@ -212,7 +213,7 @@ fn questions_that_make_no_sense_say_why() {
     let lines = [
         ("", "has 0", "SRC DST PROTO DPORT"),
         ("1.1.1.1 2.2.2.2 tcp", "has 3", "SRC DST PROTO DPORT"),
-        ("1.1.1.1 2.2.2.2 tcp 1 inside x", "has 6", "SRC DST PROTO DPORT"),
+        ("1.1.1.1 2.2.2.2 tcp 1 inside x", "`x` is not `inside`", "SRC DST PROTO DPORT"),
         ("1.1.1.1 2.2.2.2 tcp 1 outside", "`outside` is not `inside`", "inside"),
         ("1.1.1.1 2.2.2.2 tcp -", "`-` is no port", "number"),
         ("1.1.1.1 2.2.2.2:1 tcp 1", "`2.2.2.2:1` is no address", "without a name"),

@@ -80,7 +80,14 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
         let port = if rng.one_in(8) { rng.next() as u16 } else { *rng.pick(&ports) };
         let side = if rng.one_in(2) { Side::Inside } else { Side::Outside };
         let (class, there) = (ruleset.class(remote), ruleset.class(local));
-        let query = Query { side, remote: class, local: there, proto, local_port: port };
+        let query = Query {
+            side,
+            remote: class,
+            local: there,
+            proto,
+            local_port: port,
+            vlan: ruleset.vlan(0),
+        };
         let expected = model.judge(side == Side::Inside, remote, local, name, port);
         let asked =
             || format!("seed {seed}: {side:?} {remote} {local} {name} {port}\n{}", model.toml());
@@ -94,12 +101,24 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
         );
 
         let ask = match side {
-            Side::Outside => {
-                Ask { from: remote, from_port: None, to: local, to_port: port, proto, side }
-            }
-            Side::Inside => {
-                Ask { from: local, from_port: Some(port), to: remote, to_port: 9, proto, side }
-            }
+            Side::Outside => Ask {
+                from: remote,
+                from_port: None,
+                to: local,
+                to_port: port,
+                proto,
+                side,
+                vlan: 0,
+            },
+            Side::Inside => Ask {
+                from: local,
+                from_port: Some(port),
+                to: remote,
+                to_port: 9,
+                proto,
+                side,
+                vlan: 0,
+            },
         };
         let explained = ruleset.explain(&ask);
         assert_eq!(explained.verdict, expected.verdict, "{}", asked());

@@ -11,7 +11,7 @@
 //!                          `- none -----> egress verdict; allowed: flow and pinhole
 //! ```
 
-use lookup::{Judgement, Query, Reason, Side, Verdict};
+use lookup::{Judgement, Query, Reason, Side, Verdict, Vlan};
 
 use crate::flow::{Key, State};
 use crate::fragment::First;
@@ -167,7 +167,8 @@ impl Filter {
     fn judge(&mut self, burst: &Burst<'_>, key: &Key, ends: Ends, known: Option<Known>) -> Answer {
         let Ends { remote, local } = ends;
         let (proto, local_port) = (key.proto(), key.local_port());
-        let query = Query { side: burst.side, remote, local, proto, local_port };
+        let vlan = Vlan::default();
+        let query = Query { side: burst.side, remote, local, proto, local_port, vlan };
         let judgement = burst.rules.judge(query);
         if burst.side == Side::Inside {
             return Answer { judgement, egress: judgement.egress.then_some(State::Opening) };

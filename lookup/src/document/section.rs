@@ -198,6 +198,8 @@ fn wrong_type(document: &mut Document, span: Range<usize>, message: &str) {
         format!("put it in quotes: \"{value}\"")
     } else if message.ends_with("expected u32") {
         format!("write a whole number from 0 to {}, without quotes", u32::MAX)
+    } else if message.ends_with("expected i64") {
+        "write a whole number, without quotes".to_owned()
     } else if message.ends_with("a boolean") {
         "write true or false, without quotes".to_owned()
     } else {

@@ -153,6 +153,15 @@ pub fn pack(path: &Path, source: &str, licence: &str) -> Result<Vec<u8>, GeoErro
     Ok(compact.pack())
 }
 
+/// Reads what [`pack`] wrote, as the embedded table is read at start; answers how many networks it has.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn unpack(bytes: &[u8]) -> Result<usize, GeoError> {
+    let compact = Compact::unpack(bytes).map_err(|reason| GeoError::Embedded { reason })?;
+    Ok(compact.count)
+}
+
 fn embedded() -> Result<(Networks<Place>, GeoInfo), GeoError> {
     let compact = Compact::unpack(EMBEDDED).map_err(|reason| GeoError::Embedded { reason })?;
     let info = GeoInfo {

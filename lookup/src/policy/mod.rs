@@ -19,6 +19,7 @@ mod ports;
 mod remarks;
 mod services;
 mod text;
+mod vlans;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -92,6 +93,9 @@ pub struct Domain {
     pub exposure: Exposure,
     /// Judged, counted and recorded, but forwarded.
     pub shadow: bool,
+    /// The VLANs that its services are seen from, ascending; all of them when it names none. 0 is no
+    /// VLAN at all.
+    pub vlans: Option<Vec<u16>>,
     /// Its sources.
     pub lists: Lists,
 }
@@ -242,6 +246,7 @@ fn domain(
         name: name.get_ref().clone(),
         exposure: if exposure == 1 { Exposure::External } else { Exposure::Internal },
         shadow: mode == 1,
+        vlans: text.vlans.as_ref().map(|list| vlans::read(document, list)),
         lists: lists(document, groups, used, text.allow.as_ref(), text.deny.as_ref()),
     }
 }

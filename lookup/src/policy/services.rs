@@ -10,6 +10,7 @@ use super::Domain;
 use super::nest::chains;
 use super::ports::{self, Ports, Protos};
 use super::text::ServiceText;
+use super::vlans;
 use crate::document::{Document, Problem, fault};
 use crate::{DomainId, Proto};
 
@@ -96,7 +97,7 @@ pub(crate) fn conflicts(document: &mut Document, domains: &[Domain], services: &
             for &(wide, wide_at) in &chain[place + 1..] {
                 let equal = *wide_at.get_ref() == network;
                 let (inner, outer) = (&services[narrow], &services[wide]);
-                if narrow == wide || !meet(inner, outer) {
+                if narrow == wide || !meet(inner, outer) || !together(domains, inner, outer) {
                     continue;
                 }
                 if !equal && inner.domain == outer.domain {
@@ -121,6 +122,12 @@ pub(crate) fn conflicts(document: &mut Document, domains: &[Domain], services: &
             document.warn(span, message, "take `carve_out` away");
         }
     }
+}
+
+/// Some VLAN sees both.
+fn together(domains: &[Domain], one: &Service, other: &Service) -> bool {
+    let vlans = |service: &Service| domains[usize::from(service.domain.0)].vlans.as_deref();
+    vlans::common(vlans(one), vlans(other)).is_some()
 }
 
 fn meet(one: &Service, other: &Service) -> bool {

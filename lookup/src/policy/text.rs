@@ -43,6 +43,7 @@ crate::section! {
         mode: Spanned<String>,
         allow: Strings,
         deny: Strings,
+        vlans: Spanned<Vec<Spanned<i64>>>,
         ; "service"
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  packet: remote, local --> ClassTable --> two ClassIds
-//!  local's place, proto, port --> ServiceMap --> service --> domain
+//!  local's place, VLAN, proto, port --> ServiceMap --> service --> domain
 //!  remote's class, domain     --> Matrix --> rule, verdict
 //! ```
 //!
@@ -23,7 +23,7 @@ use crate::policy::{GroupId, Policy};
 use crate::services::{Place, ServiceMap};
 use crate::table::{ClassTable, TableError};
 use crate::{
-    ClassId, Country, DomainId, Judgement, Query, Reason, Revision, ServiceId, Side, Verdict,
+    ClassId, Country, DomainId, Judgement, Query, Reason, Revision, ServiceId, Side, Verdict, Vlan,
 };
 use classes::{Class, Classes};
 use matrix::{FAILSAFE, Matrix};
@@ -91,12 +91,11 @@ impl Ruleset {
         limits(policy)?;
         let found = Classes::compile(policy, &geo.keys());
         let (matrix, rules) = Matrix::compile(policy, &found.list, &found.members)?;
-        let chains = found.places.iter().map(Vec::as_slice);
         Ok(Self {
             revision,
             table: ClassTable::compile(&found.v4, &found.v6)?,
             places: found.list.iter().map(|class| class.place).collect(),
-            services: ServiceMap::compile(chains, &policy.services),
+            services: ServiceMap::compile(&found.places, policy),
             domains: policy.services.iter().map(|service| service.domain).collect(),
             shadow: policy.domains.iter().map(|domain| domain.shadow).collect(),
             matrix,
@@ -121,6 +120,14 @@ impl Ruleset {
     #[must_use]
     pub fn legend(&self) -> &Arc<Legend> {
         &self.legend
+    }
+
+    /// The VLAN to judge a frame in, from the id in its outermost tag that has one; 0 without a tag.
+    /// An id that no domain names is judged as no tag is; where a domain names 0, it is judged apart.
+    #[must_use]
+    #[inline]
+    pub fn vlan(&self, id: u16) -> Vlan {
+        self.services.vlan(id)
     }
 
     /// The class of one IPv4 address (host byte order).
@@ -156,7 +163,8 @@ impl Ruleset {
     #[inline]
     pub fn judge(&self, query: Query) -> Judgement {
         let place = self.places.get(query.local.0 as usize).copied().unwrap_or(Place(0));
-        let Some(service) = self.services.find(place, query.proto, query.local_port) else {
+        let Query { vlan, proto, local_port, .. } = query;
+        let Some(service) = self.services.find(place, vlan, proto, local_port) else {
             return match query.side {
                 Side::Inside => self.judge_reply(query.remote),
                 Side::Outside => self.judge_stranger(query.remote),

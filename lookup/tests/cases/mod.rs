@@ -11,7 +11,10 @@ pub(crate) const ERRORS: &[Case] = &[
     ("[§grup.a]\nasns = [1]", &[("unknown key `grup` in `policy.toml`", "did you mean `group`?")]),
     ("[group.a]\n§country = [\"DE\"]\nasns = [1]", &[("unknown key `country`", "`countries`")]),
     ("[domain.a]\n§servise = []", &[("unknown key `servise`", "`service`")]),
-    ("[domain.a]\n§zzz = 1", &[("unknown key `zzz`", "exposure, mode, allow, deny, service")]),
+    (
+        "[domain.a]\n§zzz = 1",
+        &[("unknown key `zzz`", "exposure, mode, allow, deny, vlans, service")],
+    ),
     ("failsafe = §\"10.0.0.1\"", &[("expected a sequence", "[\"10.0.0.1\"]")]),
     ("[group.a]\nasns = [§\"3320\"]", &[("expected u32", "without quotes")]),
     ("[group.a]\nasns = [§-1]", &[("expected u32", "0 to 4294967295")]),
