@@ -128,7 +128,7 @@ fn protocol(text: &str) -> Result<Proto, AskError> {
     named.or_else(|| lower.parse().ok().map(|number| Proto(number).folded())).ok_or_else(|| {
         wrong(
             format!("`{text}` is no protocol"),
-            "write tcp, udp, sctp, icmp, or an IP protocol number",
+            "write tcp, udp, sctp, icmp, another name of docs/policy.md, or a number from 0 to 255",
         )
     })
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use lookup::policy::Policy;
-use lookup::{Ask, Judgement, Proto, Query, Revision, Ruleset, Side, Verdict};
+use lookup::{Ask, Judgement, Proto, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
 mod model;
 #[path = "model/random.rs"]
@@ -55,15 +55,39 @@ fn addresses(model: &Model, rng: &mut Rng) -> Vec<IpAddr> {
     addresses
 }
 
-const PROTOS: [(&str, Proto); 5] = [
-    ("tcp", Proto::TCP),
-    ("udp", Proto::UDP),
-    ("sctp", Proto::SCTP),
-    ("icmp", Proto::ICMP),
-    ("47", Proto(47)),
-];
+/// Ids beside those that policies name, and those that no policy can.
+const VLANS: [u16; 14] = [0, 1, 2, 3, 9, 10, 11, 12, 62, 63, 64, 4093, 4094, 4095];
 
-fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
+/// An address on the inside, a VLAN and a protocol; most often those of some service, or close by.
+fn at(model: &Model, addresses: &[IpAddr], rng: &mut Rng) -> (IpAddr, u16, Proto) {
+    let services: Vec<_> =
+        model.domains.iter().flat_map(|d| d.services.iter().map(move |one| (d, one))).collect();
+    let aimed = (!services.is_empty() && !rng.one_in(3)).then(|| *rng.pick(&services));
+    let local = match aimed {
+        Some((_, service)) => {
+            let edges = rng.pick(&service.networks).edges();
+            *rng.pick(&edges)
+        }
+        None => *rng.pick(addresses),
+    };
+    let vlan = match aimed.and_then(|(domain, _)| domain.vlans.as_ref()) {
+        Some(list) if !rng.one_in(3) => *rng.pick(list),
+        _ if rng.one_in(8) => rng.next() as u16 & 4095,
+        _ => *rng.pick(&VLANS),
+    };
+    let named = aimed.and_then(|(_, service)| model::number(service.proto));
+    let number = match named.filter(|_| !rng.one_in(3)) {
+        Some(number) => number,
+        None if rng.one_in(4) => rng.next() as u8,
+        None => rng.pick(&model::PROTOS).1,
+    };
+    // ICMPv6 is asked for as ICMP.
+    (local, vlan, Proto(number).folded())
+}
+
+/// Answers how often the VLAN made a difference.
+fn compare(seed: u64, model: &Model, ruleset: &Ruleset) -> usize {
+    let mut by_vlan = 0;
     let rng = &mut Rng(!seed);
     let addresses = addresses(model, rng);
     let ports = [0, 1, 2, 79, 80, 81, 254, 255, 256, 257, 511, 512, 768, 1700, 65279, 65280, 65535];
@@ -72,11 +96,10 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
             Some(address) => *address,
             None => *rng.pick(&addresses),
         };
-        let local = *rng.pick(&addresses);
+        let (local, vlan, proto) = at(model, &addresses, rng);
         if local.is_ipv4() != remote.is_ipv4() {
             continue;
         }
-        let (name, proto) = *rng.pick(&PROTOS);
         let port = if rng.one_in(8) { rng.next() as u16 } else { *rng.pick(&ports) };
         let side = if rng.one_in(2) { Side::Inside } else { Side::Outside };
         let (class, there) = (ruleset.class(remote), ruleset.class(local));
@@ -86,11 +109,17 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
             local: there,
             proto,
             local_port: port,
-            vlan: ruleset.vlan(0),
+            vlan: ruleset.vlan(vlan),
         };
-        let expected = model.judge(side == Side::Inside, remote, local, name, port);
-        let asked =
-            || format!("seed {seed}: {side:?} {remote} {local} {name} {port}\n{}", model.toml());
+        let expected = model.judge(side == Side::Inside, remote, local, vlan, proto.0, port);
+        let elsewhere = model.judge(side == Side::Inside, remote, local, 4095, proto.0, port);
+        by_vlan += usize::from(elsewhere != expected);
+        let asked = || {
+            format!(
+                "seed {seed}: {side:?} {remote} {local} {vlan} {proto:?} {port}\n{}",
+                model.toml()
+            )
+        };
         assert_eq!(said(ruleset, ruleset.judge(query)), expected, "{}", asked());
         assert_eq!(said(ruleset, ruleset.judge_reply(class)), model.reply(remote), "{}", asked());
         assert_eq!(
@@ -101,15 +130,9 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
         );
 
         let ask = match side {
-            Side::Outside => Ask {
-                from: remote,
-                from_port: None,
-                to: local,
-                to_port: port,
-                proto,
-                side,
-                vlan: 0,
-            },
+            Side::Outside => {
+                Ask { from: remote, from_port: None, to: local, to_port: port, proto, side, vlan }
+            }
             Side::Inside => Ask {
                 from: local,
                 from_port: Some(port),
@@ -117,7 +140,7 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
                 to_port: 9,
                 proto,
                 side,
-                vlan: 0,
+                vlan,
             },
         };
         let explained = ruleset.explain(&ask);
@@ -128,19 +151,20 @@ fn compare(seed: u64, model: &Model, ruleset: &Ruleset) {
         assert_eq!(explained.source.asn, model.asn(remote), "{}", asked());
         assert_eq!(explained.source.country.as_deref(), model.country(remote), "{}", asked());
     }
+    by_vlan
 }
 
 #[test]
 fn random_policies_agree_with_the_slow_judge() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut refused, mut by_vlan) = (0, 0, 0);
     for seed in 0..SEEDS {
         let model = random::model(seed);
         let path = write(folder.path(), &model);
         match Ruleset::load(&path, Revision(7)) {
             Ok((ruleset, _)) => {
                 assert!(!model.conflict(), "seed {seed} has a conflict\n{}", model.toml());
-                compare(seed, &model, &ruleset);
+                by_vlan += compare(seed, &model, &ruleset);
                 accepted += 1;
             }
             Err(error) => {
@@ -151,6 +175,7 @@ fn random_policies_agree_with_the_slow_judge() {
         }
     }
     assert!(accepted > SEEDS / 2 && refused > SEEDS / 50, "{accepted} of {SEEDS}, {refused}");
+    assert!(by_vlan > 10_000, "the VLAN made a difference {by_vlan} times");
 }
 
 #[test]
@@ -172,6 +197,51 @@ fn batches_say_what_single_lookups_say() {
     let mut classes = vec![lookup::ClassId(0); six.len()];
     ruleset.classes_v6(&six, &mut classes);
     assert!(six.iter().zip(&classes).all(|(&a, &class)| ruleset.class_v6(a) == class));
+}
+
+#[test]
+fn only_named_vlans_are_told_apart() {
+    let named = |list: &str| {
+        let text = format!("[domain.a]\nvlans = {list}\n[domain.b]\nvlans = [7]\n[domain.c]\n");
+        let (policy, _) = Policy::parse(Path::new("p.toml"), text).unwrap();
+        let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
+        Ruleset::compile(&policy, &geo, Revision(1)).unwrap()
+    };
+    // An id that nobody names is what no tag is; who names 0 means no tag alone.
+    for (list, ids, other) in [
+        ("[1]", vec![1, 7], Vlan::NONE),
+        ("[63, 64, 4094]", vec![7, 63, 64, 4094], Vlan::NONE),
+        ("[0]", vec![0, 7], Vlan(4095)),
+    ] {
+        let ruleset = named(list);
+        for id in 0..=4095 {
+            let expected = if ids.contains(&id) { Vlan(id) } else { other };
+            assert_eq!(ruleset.vlan(id), expected, "{list} {id}");
+            assert_eq!(ruleset.vlan(id | 0xf000), expected, "priority bits of {id}");
+        }
+    }
+}
+
+/// Tenants with one address plan, each in its VLAN.
+#[test]
+fn four_thousand_tenants_share_an_address() {
+    let mut text = String::new();
+    for id in 1..=4094 {
+        text += &format!(
+            "[domain.t{id}]\nallow = [\"private\"]\nvlans = [{id}]\nservice = [{{ name = \"s\", \
+             proto = \"tcp\", networks = [\"10.0.0.0/24\"], ports = [\"80\"] }}]\n"
+        );
+    }
+    let (policy, _) = Policy::parse(Path::new("p.toml"), text).unwrap();
+    let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
+    let ruleset = Ruleset::compile(&policy, &geo, Revision(1)).unwrap();
+    assert!(ruleset.unreached().is_empty());
+    for vlan in 0..=4095 {
+        let ask = Ask::parse_line(&format!("10.9.9.9 10.0.0.255 tcp 80 vlan={vlan}")).unwrap();
+        let domain = ruleset.explain(&ask).domain;
+        let expected = (1..=4094).contains(&vlan).then(|| format!("t{vlan}"));
+        assert_eq!(domain, expected, "VLAN {vlan}");
+    }
 }
 
 #[test]

@@ -11,11 +11,13 @@
 //! joins it with a geo database.
 
 mod check;
+mod conflicts;
 mod countries;
 mod groups;
 mod nest;
 mod netset;
 mod ports;
+mod protos;
 mod remarks;
 mod services;
 mod text;
@@ -34,12 +36,14 @@ use crate::document::{Document, LoadError, Problem, Source, fault, suggest};
 use crate::geo::Override;
 
 pub use groups::{Body, Group, GroupId, PRIVATE};
-pub use ports::{Ports, Protos};
+pub use ports::Ports;
+pub use protos::Protos;
 pub use services::Service;
 
 pub(crate) use check::Fault;
 pub(crate) use nest::chains;
-pub(crate) use ports::{port, proto_named};
+pub(crate) use ports::port;
+pub(crate) use protos::proto_named;
 
 use groups::Groups;
 use text::{DomainText, GeoText, OverrideText, PolicyText, Strings};
@@ -162,7 +166,7 @@ impl Policy {
         let egress = text.egress.as_ref().map_or_else(Lists::default, |egress| {
             lists(document, &groups, &mut used, egress.allow.as_ref(), egress.deny.as_ref())
         });
-        services::conflicts(document, &domains, &services);
+        conflicts::check(document, &domains, &services);
         remarks::failsafe(document, &failsafe, &groups.list, &domains);
         remarks::unused(document, &groups.list, &used);
         Self {

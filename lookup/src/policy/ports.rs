@@ -1,28 +1,11 @@
-//! Protocols and ports of a service.
+//! Ports of a service.
 
 use toml::Spanned;
 
 use super::check::Fault;
+use super::protos::Protos;
 use super::text::Strings;
-use crate::Proto;
-use crate::document::{Document, suggest};
-
-/// What a service serves: one protocol, or all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protos {
-    /// This one, folded.
-    One(Proto),
-    /// Every IP protocol.
-    Any,
-}
-
-impl Protos {
-    /// Some packet can belong to both.
-    #[must_use]
-    pub fn overlaps(self, other: Self) -> bool {
-        self == Self::Any || other == Self::Any || self == other
-    }
-}
+use crate::document::Document;
 
 /// Ports as ascending ranges with gaps between them, first and last included.
 ///
@@ -67,45 +50,14 @@ impl Ports {
     }
 }
 
-/// The protocols that a policy may name.
-const PROTOS: [(&str, Protos); 5] = [
-    ("tcp", Protos::One(Proto::TCP)),
-    ("udp", Protos::One(Proto::UDP)),
-    ("sctp", Protos::One(Proto::SCTP)),
-    ("icmp", Protos::One(Proto::ICMP)),
-    ("any", Protos::Any),
-];
-
-/// A protocol's number as policies know it, from its name; `None` for `any` and unknown names.
-pub(crate) fn proto_named(name: &str) -> Option<Proto> {
-    match PROTOS.iter().find(|(known, _)| *known == name)?.1 {
-        Protos::One(proto) => Some(proto),
-        Protos::Any => None,
-    }
-}
-
-/// The `proto` of a service.
-pub(crate) fn proto(document: &mut Document, text: &Spanned<String>) -> Option<Protos> {
-    let name = text.get_ref();
-    let found = PROTOS.iter().find(|(known, _)| known == name);
-    if found.is_none() {
-        let help = match name.as_str() {
-            "icmpv6" | "icmp6" | "ipv6-icmp" => "`icmp` serves both families".to_owned(),
-            _ => suggest(&name.to_lowercase(), &PROTOS.map(|(name, _)| name)),
-        };
-        document.error(text.span(), format!("unknown protocol `{name}`"), help);
-    }
-    found.map(|(_, protos)| *protos)
-}
-
 /// The `ports` of a service with this protocol.
 pub(crate) fn ports(
     document: &mut Document,
     proto: Option<Protos>,
     text: Option<&Spanned<Strings>>,
 ) -> Option<Ports> {
-    let icmp = proto == Some(Protos::One(Proto::ICMP));
-    let Some(list) = text else { return icmp.then(Ports::any) };
+    let portless = proto.filter(|proto| proto.portless());
+    let Some(list) = text else { return portless.map(|_| Ports::any()) };
     if list.get_ref().is_empty() {
         let help = "name a port, a range \"6000-6010\", or \"any\"";
         document.error(list.span(), "the list of ports is empty", help);
@@ -120,9 +72,9 @@ pub(crate) fn ports(
         }
         return Some(Ports::any());
     }
-    if icmp {
+    if let Some(proto) = portless {
         let help = "take `ports` away, or write `ports = [\"any\"]`";
-        document.error(list.span(), "icmp has no ports", help);
+        document.error(list.span(), format!("{} has no ports", proto.name()), help);
         return None;
     }
     let mut ranges = Vec::new();

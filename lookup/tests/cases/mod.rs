@@ -150,13 +150,13 @@ pub(crate) const ERRORS: &[Case] = &[
     (
         "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"icmp\", carve_out = true }]\n\
          [domain.b]\nservice = [{ name = \"t\", networks = [§\"10.1.0.0/16\"], proto = \"icmp\" }]",
-        &[("both claim 10.1.0.0/16, any port", "`carve_out = true`")],
+        &[("both claim 10.1.0.0/16, icmp", "`carve_out = true`")],
     ),
     // Equal networks cannot be carved.
     (
         "[domain.a]\nservice = [{ name = \"s\", networks = [§\"::/8\"], proto = \"icmp\", carve_out = true }]\n\
          [domain.b]\nservice = [{ name = \"t\", networks = [\"::/8\"], proto = \"icmp\", carve_out = true }]",
-        &[("both claim ::/8", "belongs to one domain")],
+        &[("both claim ::/8, icmp", "belongs to one domain")],
     ),
     (
         "[domain.a]\nservice = [{ name = \"s\", networks = [§\"::/8\"], proto = \"tcp\", ports = [\"any\"] }, \

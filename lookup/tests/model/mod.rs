@@ -85,6 +85,8 @@ pub(crate) struct Domain {
     pub(crate) shadow: bool,
     pub(crate) allow: Vec<String>,
     pub(crate) deny: Vec<String>,
+    /// `None` is every VLAN.
+    pub(crate) vlans: Option<Vec<u16>>,
     pub(crate) services: Vec<Service>,
 }
 
@@ -189,17 +191,24 @@ impl Model {
         names.filter(|name| self.holds(name, address)).map(str::to_owned).collect()
     }
 
-    fn service(&self, local: IpAddr, proto: &str, port: u16) -> Option<(&Domain, &Service)> {
-        let ported = ["tcp", "udp", "sctp"].contains(&proto);
-        let all = self.domains.iter().flat_map(|domain| {
+    fn service(
+        &self,
+        local: IpAddr,
+        vlan: u16,
+        proto: u8,
+        port: u16,
+    ) -> Option<(&Domain, &Service)> {
+        let seen = self.domains.iter().filter(|domain| domain.sees(vlan));
+        let all = seen.flat_map(|domain| {
             domain.services.iter().flat_map(move |service| {
                 service.networks.iter().map(move |net| (net, (domain, service)))
             })
         });
         let serves = all.filter(|(_, (_, service))| {
-            (service.proto == "any" || service.proto == proto)
+            number(service.proto).is_none_or(|number| number == proto)
                 && service.ports.as_ref().is_none_or(|ranges| {
-                    ported && ranges.iter().any(|&(first, last)| first <= port && port <= last)
+                    has_ports(proto)
+                        && ranges.iter().any(|&(first, last)| first <= port && port <= last)
                 })
         });
         narrowest(serves, local)
@@ -230,10 +239,11 @@ impl Model {
         inside: bool,
         remote: IpAddr,
         local: IpAddr,
-        proto: &str,
+        vlan: u16,
+        proto: u8,
         port: u16,
     ) -> Said {
-        match self.service(local, proto, port) {
+        match self.service(local, vlan, proto, port) {
             Some((domain, service)) => Said {
                 domain: Some(domain.name.clone()),
                 service: Some(service.name.clone()),
@@ -261,7 +271,8 @@ impl Model {
         all.iter().enumerate().any(|(i, (one_domain, one))| {
             all[i + 1..].iter().any(|(other_domain, other)| {
                 let same = one_domain.name == other_domain.name;
-                meet(one, other)
+                one_domain.shares(other_domain)
+                    && meet(one, other)
                     && one.networks.iter().any(|a| {
                         other.networks.iter().any(|b| match (a.holds(b.first), b.holds(a.first)) {
                             (false, false) => false,
@@ -288,17 +299,56 @@ impl Model {
     }
 }
 
-/// Some protocol and port is both services'.
+/// The protocols that random policies name, as IANA numbers them.
+pub(crate) const PROTOS: [(&str, u8); 14] = [
+    ("tcp", 6),
+    ("udp", 17),
+    ("sctp", 132),
+    ("icmp", 1),
+    ("udplite", 136),
+    ("dccp", 33),
+    ("gre", 47),
+    ("ipip", 4),
+    ("6in4", 41),
+    ("6", 6),
+    ("136", 136),
+    ("47", 47),
+    ("59", 59),
+    ("255", 255),
+];
+
+/// `None` is any.
+pub(crate) fn number(proto: &str) -> Option<u8> {
+    PROTOS.iter().find(|(name, _)| *name == proto).map(|(_, number)| *number)
+}
+
+/// TCP, UDP, DCCP, SCTP, UDP-Lite.
+pub(crate) fn has_ports(proto: u8) -> bool {
+    [6, 17, 33, 132, 136].contains(&proto)
+}
+
+/// Some protocol and port is both services': tried one by one.
 fn meet(one: &Service, other: &Service) -> bool {
-    let protos = one.proto == other.proto || one.proto == "any" || other.proto == "any";
-    protos
-        && match (&one.ports, &other.ports) {
-            (Some(a), Some(b)) => a.iter().any(|a| b.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)),
-            // Ports in a list are no ICMP.
-            (Some(_), None) => other.proto != "icmp",
-            (None, Some(_)) => one.proto != "icmp",
-            (None, None) => true,
+    let serves = |service: &Service, proto: u8| number(service.proto).is_none_or(|n| n == proto);
+    let both = (0..=255).filter(|&proto| serves(one, proto) && serves(other, proto));
+    both.into_iter().any(|proto| match (&one.ports, &other.ports) {
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => has_ports(proto),
+        (Some(a), Some(b)) => {
+            has_ports(proto) && a.iter().any(|a| b.iter().any(|b| a.0 <= b.1 && b.0 <= a.1))
         }
+    })
+}
+
+impl Domain {
+    fn sees(&self, vlan: u16) -> bool {
+        self.vlans.as_ref().is_none_or(|list| list.contains(&vlan))
+    }
+
+    /// Tried one by one: all ids that a tag can carry.
+    fn shares(&self, other: &Self) -> bool {
+        (0..4096).any(|vlan| self.sees(vlan) && other.sees(vlan))
+    }
 }
 
 fn quoted<T: ToString>(list: &[T]) -> String {
@@ -337,6 +387,7 @@ impl Model {
                 text,
                 "[domain.{name}]\nmode = \"{mode}\"\nallow = {allow}\ndeny = {deny}"
             );
+            domain.vlans.iter().for_each(|list| text += &format!("vlans = {list:?}\n"));
             domain.services.iter().for_each(|service| text += &service.toml(name));
         }
         if let Some((allow, deny)) = &self.egress {

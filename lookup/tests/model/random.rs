@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::model::{Domain, Group, Model, Net, Override, Service, address, bits};
+use super::model::{
+    Domain, Group, Model, Net, Override, PROTOS, Service, address, bits, has_ports,
+};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a seed names a case for ever.
 pub(crate) struct Rng(pub u64);
@@ -51,7 +53,8 @@ const BASES: [&str; 12] = [
 ];
 const COUNTRIES: [&str; 5] = ["DE", "FR", "US", "XK", "JP"];
 const ASNS: [u32; 4] = [1, 3320, 64500, u32::MAX];
-const PROTOS: [&str; 5] = ["tcp", "udp", "sctp", "icmp", "any"];
+/// Ends of the ids, of a word of ids, and neighbours.
+const VLANS: [u16; 9] = [0, 1, 2, 10, 11, 63, 64, 4093, 4094];
 
 pub(crate) fn any_address(rng: &mut Rng) -> IpAddr {
     let base: IpAddr = rng.pick(&BASES).parse().unwrap();
@@ -110,8 +113,8 @@ fn group(rng: &mut Rng, known: &[String], name: String) -> Group {
 }
 
 fn service(rng: &mut Rng, name: String) -> Service {
-    let proto = *rng.pick(&PROTOS);
-    let ports = (proto != "icmp" && !rng.one_in(3)).then(|| {
+    let (proto, number) = if rng.one_in(5) { ("any", 6) } else { *rng.pick(&PROTOS) };
+    let ports = (has_ports(number) && !rng.one_in(3)).then(|| {
         let mut ranges: Vec<(u16, u16)> = Vec::new();
         for _ in 0..=rng.below(3) {
             let first = *rng.pick(&[1, 2, 80, 255, 256, 257, 511, 512, 1000, 65280, 65535]);
@@ -124,6 +127,18 @@ fn service(rng: &mut Rng, name: String) -> Service {
         ranges
     });
     Service { name, networks: nets(rng, 3), proto, ports, carve_out: rng.one_in(2) }
+}
+
+fn vlans(rng: &mut Rng) -> Vec<u16> {
+    // In the order of the dice, and now and then all that there are.
+    if rng.one_in(20) {
+        return (0..=4094).collect();
+    }
+    let mut list = rng.some(&VLANS, 4);
+    if list.is_empty() {
+        list.push(10);
+    }
+    list
 }
 
 /// A model, most often without conflicts.
@@ -158,11 +173,12 @@ pub(crate) fn model(seed: u64) -> Model {
     for index in 0..1 + rng.below(4) {
         let (allow, deny) = (rng.some(&known, 3), rng.some(&known, 1));
         let (name, shadow) = (format!("d{index}"), rng.one_in(4));
-        model.domains.push(Domain { name, shadow, allow, deny, services: Vec::new() });
+        let vlans = rng.one_in(2).then(|| vlans(rng));
+        model.domains.push(Domain { name, shadow, allow, deny, vlans, services: Vec::new() });
         for number in 0..rng.below(5) {
             let service = service(rng, format!("s{number}"));
             model.domains[index].services.push(service);
-            if model.conflict() && !rng.one_in(12) {
+            if model.conflict() && !rng.one_in(4) {
                 model.domains[index].services.pop();
             }
         }

@@ -1,0 +1,133 @@
+//! What two services may not both claim: one address, VLAN, protocol and port.
+
+use std::collections::HashSet;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::nest::chains;
+use super::{Domain, Service, vlans};
+use crate::document::{Document, Problem};
+
+/// Reports services that claim one address, protocol and port, and carve-outs that carve nothing.
+pub(super) fn check(document: &mut Document, domains: &[Domain], services: &[Service]) {
+    let entries = services.iter().enumerate().flat_map(|(index, service)| {
+        service.networks.iter().map(move |network| (*network.get_ref(), (index, network)))
+    });
+    let mut reported = HashSet::new();
+    let mut carves = Carves::default();
+    // Each network against those around it: its own, the first `own` of the chain, come first.
+    for (network, chain) in chains(entries) {
+        let own = chain.iter().take_while(|(_, at)| *at.get_ref() == network).count();
+        for (place, &(narrow, narrow_at)) in chain[..own].iter().enumerate() {
+            for &(wide, wide_at) in &chain[place + 1..] {
+                let equal = *wide_at.get_ref() == network;
+                let (inner, outer) = (&services[narrow], &services[wide]);
+                if narrow == wide || !meet(inner, outer) {
+                    continue;
+                }
+                if !equal && inner.domain == outer.domain {
+                    continue;
+                }
+                let Some(vlan) = together(domains, inner, outer) else {
+                    carves.apart.insert(narrow);
+                    continue;
+                };
+                if !equal && inner.carve_out.is_some() {
+                    carves.done.insert(narrow);
+                    continue;
+                }
+                if reported.insert((narrow, wide)) {
+                    let pair = [(inner, narrow_at), (outer, wide_at)];
+                    report(document, domains, pair, equal, vlan);
+                }
+            }
+        }
+    }
+    carves.remark(document, services);
+}
+
+/// Services that take something out of another domain, and those that would, did a VLAN see both.
+#[derive(Default)]
+struct Carves {
+    done: HashSet<usize>,
+    apart: HashSet<usize>,
+}
+
+impl Carves {
+    fn remark(&self, document: &mut Document, services: &[Service]) {
+        for (index, service) in services.iter().enumerate() {
+            let Some(span) = service.carve_out.clone().filter(|_| !self.done.contains(&index))
+            else {
+                continue;
+            };
+            let mut message = format!("`{}` takes nothing out of another domain", service.name);
+            if self.apart.contains(&index) {
+                message += ": no VLAN sees it and the wider one";
+            }
+            document.warn(span, message, "take `carve_out` away");
+        }
+    }
+}
+
+/// The first VLAN that sees both, if it takes one to see both.
+fn together(domains: &[Domain], one: &Service, other: &Service) -> Option<Option<u16>> {
+    let vlans = |service: &Service| domains[usize::from(service.domain.0)].vlans.as_deref();
+    vlans::common(vlans(one), vlans(other))
+}
+
+fn meet(one: &Service, other: &Service) -> bool {
+    // Packets without ports are in no list of ports, and left to the other service.
+    let portless = [one, other].iter().any(|service| service.proto.portless());
+    let common = one.ports.common(&other.ports);
+    one.proto.overlaps(other.proto) && common.is_some_and(|(first, _)| first == 0 || !portless)
+}
+
+type At<'a> = (&'a Service, &'a Spanned<IpNet>);
+
+fn report(
+    document: &mut Document,
+    domains: &[Domain],
+    [inner, outer]: [At<'_>; 2],
+    equal: bool,
+    vlan: Option<u16>,
+) {
+    let full = |service: &Service| {
+        format!("{}/{}", domains[usize::from(service.domain.0)].name, service.name)
+    };
+    let (narrow, wide) = (full(inner.0), full(outer.0));
+    let (network, claim) = (inner.1.get_ref(), claim(inner.0, outer.0));
+    let place = match vlan {
+        None => "",
+        Some(0) => " without a VLAN",
+        Some(id) => &format!(" in VLAN {id}"),
+    };
+    let message = format!("`{narrow}` and `{wide}` both claim {network}, {claim}{place}");
+    let change = match vlan {
+        None => "change one of the two",
+        Some(_) => "change one of the two, or the `vlans` of their domains",
+    };
+    let help = if equal && inner.0.domain == outer.0.domain {
+        format!("one address, protocol and port belongs to one service: {change}")
+    } else if equal {
+        format!("one address, protocol and port belongs to one domain: {change}")
+    } else {
+        format!("{change}, or let `{narrow}` win here with `carve_out = true` in it")
+    };
+    let problem = Problem::error(&document.source(), inner.1.span(), message, help)
+        .label(format!("`{narrow}` claims it here"))
+        .also(outer.1.span(), format!("`{wide}` claims it here"));
+    document.push(problem);
+}
+
+/// What both claim: a protocol without ports, or ports.
+fn claim(one: &Service, other: &Service) -> String {
+    if let Some(portless) = [one, other].into_iter().find(|service| service.proto.portless()) {
+        return portless.proto.name();
+    }
+    match one.ports.common(&other.ports) {
+        None | Some((0, u16::MAX)) => "any port".to_owned(),
+        Some((first, last)) if first == last => format!("port {first}"),
+        Some((first, last)) => format!("ports {first}-{last}"),
+    }
+}
