@@ -1,10 +1,12 @@
-/* The 16 bytes that the generator puts behind the UDP header and the sink looks for. */
+/* The 16 bytes that the generator puts behind the UDP or TCP header and the sink looks for. */
 #ifndef MARKER_H
 #define MARKER_H
 
 #define MARKER_MAGIC 0x9a115ade
-#define HEADER_V4 42 /* Ethernet, IPv4, UDP */
-#define HEADER_V6 62 /* Ethernet, IPv6, UDP */
+#define UDP_V4 42 /* bytes of Ethernet, IPv4, UDP */
+#define UDP_V6 62
+#define TCP_V4 54
+#define TCP_V6 74
 #define CLASSES 64
 
 struct marker {

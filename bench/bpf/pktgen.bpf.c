@@ -12,15 +12,15 @@
 #include <bpf/bpf_helpers.h>
 #include "marker.h"
 
-#define HEADER_WORDS 8
+#define HEADER_WORDS 10
 #define NS_PER_S 1000000000ULL
 
 /* A flow: its header as it goes on the wire, padded with zeros, and what is added to it. */
 struct flow {
 	__u64 header[HEADER_WORDS];
-	__u16 header_bytes; /* HEADER_V4 or HEADER_V6 */
+	__u16 header_bytes; /* one of marker.h */
 	__u16 frame_bytes;
-	__u32 checksum; /* of the UDP datagram without the marker; 0: none */
+	__u32 checksum; /* of the datagram or segment without the marker; 0: none */
 	__u32 tag;	/* class and index, as the marker has them */
 	__u32 unused;
 };
@@ -75,7 +75,7 @@ static __always_inline int due(const struct order *order, struct progress *done,
 	return !order->rate_pps || done->sent * NS_PER_S <= age * order->rate_pps;
 }
 
-/* One's complement sum of the marker added to the datagram's checksum (RFC 1624). */
+/* One's complement sum of the marker added to the checksum without it (RFC 1624). */
 static __always_inline __u16 sum(__u32 checksum, const struct marker *marker)
 {
 	__u64 total = (__u16)~checksum;
@@ -89,6 +89,45 @@ static __always_inline __u16 sum(__u32 checksum, const struct marker *marker)
 	return total ? total : 0xffff; /* 0 would mean "no checksum" (RFC 768) */
 }
 
+/* Writes header and marker; `back` bytes before the marker stands the checksum. Inlined for each
+ * length of header, so that the verifier sees constants. The last words may reach into the marker,
+ * which comes after them. */
+static __always_inline int write(struct xdp_md *ctx, const struct flow *flow, __u32 sequence,
+				 __u32 now, int bytes, int back)
+{
+	__u8 *data = (__u8 *)(long)ctx->data;
+	struct marker *marker = (struct marker *)(data + bytes);
+
+	if ((__u8 *)(marker + 1) > (__u8 *)(long)ctx->data_end)
+		return -1;
+#pragma unroll
+	for (int word = 0; word < (bytes + 7) / 8; word++)
+		((__u64 *)data)[word] = flow->header[word];
+	marker->magic = MARKER_MAGIC;
+	marker->flow = flow->tag;
+	marker->sequence = sequence;
+	marker->sent_ns = now;
+	if (flow->checksum)
+		*(__u16 *)((__u8 *)marker - back) = sum(flow->checksum, marker);
+	return 0;
+}
+
+static __always_inline int fill(struct xdp_md *ctx, const struct flow *flow, __u32 sequence,
+				__u32 now)
+{
+	switch (flow->header_bytes) {
+	case UDP_V4:
+		return write(ctx, flow, sequence, now, UDP_V4, 2);
+	case UDP_V6:
+		return write(ctx, flow, sequence, now, UDP_V6, 2);
+	case TCP_V4:
+		return write(ctx, flow, sequence, now, TCP_V4, 4);
+	case TCP_V6:
+		return write(ctx, flow, sequence, now, TCP_V6, 4);
+	}
+	return -1;
+}
+
 SEC("xdp")
 int pktgen(struct xdp_md *ctx)
 {
@@ -96,9 +135,7 @@ int pktgen(struct xdp_md *ctx)
 	struct order *order = bpf_map_lookup_elem(&orders, &zero);
 	struct progress *done = bpf_map_lookup_elem(&progress, &zero);
 	struct flow *flow;
-	struct marker *marker;
 	__u64 now = bpf_ktime_get_ns();
-	__u8 *data;
 	int surplus;
 
 	if (!order || !done)
@@ -116,27 +153,8 @@ int pktgen(struct xdp_md *ctx)
 	surplus = (int)flow->frame_bytes - (int)(ctx->data_end - ctx->data);
 	if (surplus && bpf_xdp_adjust_tail(ctx, surplus))
 		return XDP_ABORTED;
-	data = (__u8 *)(long)ctx->data;
-	if (data + HEADER_V4 + sizeof(*marker) > (__u8 *)(long)ctx->data_end)
+	if (fill(ctx, flow, done->sent, now))
 		return XDP_ABORTED;
-#pragma unroll
-	for (int word = 0; word < 6; word++)
-		((__u64 *)data)[word] = flow->header[word];
-	if (flow->header_bytes == HEADER_V4) {
-		marker = (struct marker *)(data + HEADER_V4);
-	} else {
-		if (data + HEADER_V6 + sizeof(*marker) > (__u8 *)(long)ctx->data_end)
-			return XDP_ABORTED;
-		((__u64 *)data)[6] = flow->header[6];
-		((__u64 *)data)[7] = flow->header[7];
-		marker = (struct marker *)(data + HEADER_V6);
-	}
-	marker->magic = MARKER_MAGIC;
-	marker->flow = flow->tag;
-	marker->sequence = done->sent;
-	marker->sent_ns = now;
-	if (flow->checksum)
-		*(__u16 *)((__u8 *)marker - 2) = sum(flow->checksum, marker);
 	done->sent++;
 	done->last_ns = now;
 	done->bytes += flow->frame_bytes;

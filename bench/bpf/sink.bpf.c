@@ -2,9 +2,14 @@
 /* The sink: counts the generator's frames by class, then drops them; all else goes to the stack. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 #include "marker.h"
+
+/* Where the two families name the transport protocol. */
+#define PROTOCOL 23
+#define NEXT_HEADER 20
 
 struct count {
 	__u64 packets;
@@ -31,19 +36,24 @@ struct {
 	__type(value, __u32);
 } reached SEC(".maps");
 
+static __always_inline struct marker *at(struct xdp_md *ctx, int bytes)
+{
+	struct marker *marker = (struct marker *)((__u8 *)(long)ctx->data + bytes);
+
+	if ((__u8 *)(marker + 1) > (__u8 *)(long)ctx->data_end)
+		return 0;
+	return marker->magic == MARKER_MAGIC ? marker : 0;
+}
+
 static __always_inline struct marker *find(struct xdp_md *ctx)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
-	struct marker *marker = (struct marker *)(data + HEADER_V4);
 
-	if ((__u8 *)(marker + 1) > end)
+	if (data + UDP_V4 > end)
 		return 0;
-	if (((struct ethhdr *)data)->h_proto == bpf_htons(ETH_P_IPV6)) {
-		marker = (struct marker *)(data + HEADER_V6);
-		if ((__u8 *)(marker + 1) > end)
-			return 0;
-	}
-	return marker->magic == MARKER_MAGIC ? marker : 0;
+	if (((struct ethhdr *)data)->h_proto == bpf_htons(ETH_P_IPV6))
+		return data[NEXT_HEADER] == IPPROTO_TCP ? at(ctx, TCP_V6) : at(ctx, UDP_V6);
+	return data[PROTOCOL] == IPPROTO_TCP ? at(ctx, TCP_V4) : at(ctx, UDP_V4);
 }
 
 SEC("xdp")

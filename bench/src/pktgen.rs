@@ -9,7 +9,7 @@ use comfy_table::{Table, presets};
 use lookup::{Geo, GeoFiles};
 
 use crate::lab::{Lab, Setup, check_identities};
-use crate::load::{Class, Count, Generator, Order, Plan, Sent, Shares, Sink};
+use crate::load::{Class, Count, Generator, Kind, Order, Plan, Sent, Shares, Sink};
 use crate::peers::{Peer, Running};
 use crate::{Error, Result};
 
@@ -94,6 +94,7 @@ impl Pktgen {
             shares: self.from.clone(),
             targets: (v4.map(|v4| *v4.ip()), v6.map(|v6| *v6.ip())),
             port: self.to.first().map_or(0, SocketAddr::port),
+            kind: Kind::Udp,
             seed: self.seed,
         }
     }

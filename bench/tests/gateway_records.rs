@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::*;
 use lookup::{Geo, GeoFiles};
 use palisade_bench::lab::{Gateway, Lab, Record, Setup, check_identities};
-use palisade_bench::load::{Class, Flow, Generator, Order, Plan, Sink};
+use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Plan, Sink};
 
 #[test]
 fn a_record_says_what_was_dropped_and_why() {
@@ -76,6 +76,7 @@ fn flows() -> Vec<Flow> {
         shares: "US:30,CN:20,unknown:10,DE:40".parse().unwrap(),
         targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
         port: 7,
+        kind: Kind::Udp,
         seed: 2,
     };
     plan.draw(&geo.keys()).unwrap()

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_bench::lab::{self, Answer, Client, Lab, Server, Service};
-use palisade_bench::load::{Class, Flow, Generator, Order, Sink, spread};
+use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Sink, spread};
 use palisade_bench::peers::Bridge;
 
 const CLIENTS: [&str; 2] = ["198.51.100.9", "2001:db8:c::9"];
@@ -59,6 +59,7 @@ fn every_frame_offered_is_counted() {
             source_port: 1024,
             target_port: 53,
             class: Class(class),
+            kind: Kind::Udp,
         };
         flows.extend(spread(first, 50));
     }
@@ -95,6 +96,7 @@ fn a_run_ends_by_itself_and_bad_orders_are_refused() {
         source_port: 1024,
         target_port: 53,
         class: Class(0),
+        kind: Kind::Udp,
     };
     let mixed = Flow { target: SERVERS[1].parse().unwrap(), ..flow };
     for (flows, wire_bytes) in
@@ -127,6 +129,7 @@ fn real_servers_take_what_the_generator_sends() {
             source_port: 1024,
             target_port: server.address().port(),
             class: Class(9),
+            kind: Kind::Udp,
         };
         for wire_bytes in [64, 101, 1400] {
             let before = server.peers().len();

@@ -7,7 +7,7 @@ use lookup::{Geo, GeoFiles};
 
 use super::rows::Door;
 use crate::lab::{Gateway, Lab};
-use crate::load::{Class, Generator, Order, Plan, Shares, Sink};
+use crate::load::{Class, Generator, Kind, Order, Plan, Shares, Sink};
 use crate::{Error, Result};
 
 /// Where the load is from, and whether the policy lets it in.
@@ -75,6 +75,7 @@ fn flows(shares: &Shares) -> Result<Vec<crate::load::Flow>> {
         shares: shares.clone(),
         targets: (v4.parse().ok(), v6.parse().ok()),
         port: Door::Time.port(),
+        kind: Kind::Udp,
         seed: 1,
     };
     plan.draw(&geo.keys())

@@ -13,7 +13,7 @@ use std::time::Duration;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use crate::lab::{Lab, Setup};
-use crate::load::{Class, Flow, Generator, Order, Sink, spread};
+use crate::load::{Class, Flow, Generator, Kind, Order, Sink, spread};
 use crate::peers::{HugePages, Peer};
 use crate::{Error, Result};
 
@@ -98,6 +98,7 @@ fn flows() -> Vec<Flow> {
         source_port: 1024,
         target_port: 123,
         class: Class(0),
+        kind: Kind::Udp,
     };
     spread(first, FLOWS)
 }

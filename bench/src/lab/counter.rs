@@ -1,12 +1,17 @@
 //! Counts what reaches the servers' interface, with the kernel's own packet filter.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::Namespace;
 use crate::{Error, Result};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// An nftables counter on everything that enters a namespace from one source.
 #[derive(Debug)]
 pub struct Counter<'lab> {
     namespace: &'lab Namespace,
+    table: String,
 }
 
 impl<'lab> Counter<'lab> {
@@ -15,11 +20,13 @@ impl<'lab> Counter<'lab> {
     /// # Errors
     /// When `nft` refuses the expression.
     pub fn start(namespace: &'lab Namespace, expression: &str) -> Result<Self> {
-        namespace.run("nft add table inet count")?;
-        namespace
-            .run("nft add chain inet count in { type filter hook prerouting priority -300 ; }")?;
-        namespace.run(&format!("nft add rule inet count in {expression} counter"))?;
-        Ok(Self { namespace })
+        let table = format!("inet count{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        namespace.run(&format!("nft add table {table}"))?;
+        namespace.run(&format!(
+            "nft add chain {table} in {{ type filter hook prerouting priority -300 ; }}"
+        ))?;
+        namespace.run(&format!("nft add rule {table} in {expression} counter"))?;
+        Ok(Self { namespace, table })
     }
 
     /// Packets so far.
@@ -27,17 +34,17 @@ impl<'lab> Counter<'lab> {
     /// # Errors
     /// When `nft` does not answer.
     pub fn packets(&self) -> Result<u64> {
-        let text = self.namespace.run("nft list table inet count")?;
+        let command = format!("nft list table {}", self.table);
+        let text = self.namespace.run(&command)?;
         let number = text.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next());
-        number.and_then(|number| number.parse().ok()).ok_or_else(|| Error::Command {
-            command: "nft list table inet count".to_owned(),
-            message: format!("no counter in {text}"),
-        })
+        number
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| Error::Command { command, message: format!("no counter in {text}") })
     }
 }
 
 impl Drop for Counter<'_> {
     fn drop(&mut self) {
-        let _ = self.namespace.run("nft delete table inet count");
+        let _ = self.namespace.run(&format!("nft delete table {}", self.table));
     }
 }

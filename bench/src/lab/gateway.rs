@@ -40,6 +40,8 @@ pub struct Setup {
     pub inside: String,
     /// One worker a core.
     pub cores: Vec<u32>,
+    /// `auto`, `zerocopy`, `copy` or `skb`.
+    pub mode: &'static str,
     /// `busy`, `adaptive` or `interrupt`.
     pub poll: &'static str,
     /// UMEM frames a worker.
@@ -64,6 +66,7 @@ impl Setup {
             outside: OUTSIDE.to_owned(),
             inside: INSIDE.to_owned(),
             cores: (0..u32::from(lab.queues())).collect(),
+            mode: "auto",
             poll: "adaptive",
             frames: 16_384,
             flows: 1 << 18,
@@ -75,7 +78,7 @@ impl Setup {
 
     fn config(&self, folder: &Path) -> String {
         let folder = folder.display();
-        let Self { outside, inside, cores, poll, frames, flows, rate, fail, .. } = self;
+        let Self { outside, inside, cores, mode, poll, frames, flows, rate, fail, .. } = self;
         let fail = match fail {
             Fail::Closed => "closed",
             Fail::Open => "open",
@@ -83,7 +86,7 @@ impl Setup {
         format!(
             "policy = \"policy.toml\"\n\n\
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
-             [workers]\ncores = {cores:?}\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
+             [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
              [drops]\npath = \"{folder}/drops.jsonl\"\nrate = {rate}\n\n\
              [control]\nsocket = \"{folder}/control.sock\"\n\n\
              [fail]\nmode = \"{fail}\"\n"

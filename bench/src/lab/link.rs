@@ -62,8 +62,9 @@ fn carrier(namespace: &Namespace) -> Result<()> {
 /// An end host: no offloads, no duplicate address detection, everything on the link.
 fn host_end(host: &Namespace, veth: &str) -> Result<()> {
     // A checksum left to the "hardware" would stay unfinished in a frame that a socket receives.
+    // So would a VLAN tag beside the frame: a veth hands it on as the sender left it.
     // GRO gives the end NAPI, without which its peer takes no frames that an XDP program redirects.
-    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro on"))?;
+    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro on txvlan off"))?;
     for (file, value) in [
         (format!("ipv6/conf/{veth}/accept_dad"), "0"),
         (format!("ipv6/conf/{veth}/accept_ra"), "0"),
@@ -86,7 +87,7 @@ fn quiet(gateway: &Namespace, interface: &str) -> Result<()> {
 }
 
 /// Writes a network setting; `/proc/sys/net` is that of the thread that opens it.
-fn set(namespace: &Namespace, file: &str, value: &str) -> Result<()> {
+pub(super) fn set(namespace: &Namespace, file: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/net/{file}");
     namespace.enter(|| std::fs::write(&path, value).map_err(system("write", &path)))
 }

@@ -13,6 +13,7 @@
 //! Names carry the process id. A lab cleans up when it is dropped, on SIGINT and on SIGTERM; what a
 //! killed process left is swept when the next lab is made.
 
+mod branch;
 mod client;
 mod command;
 mod counter;
@@ -21,14 +22,18 @@ mod gateway;
 mod identity;
 mod link;
 mod namespace;
+mod raw;
 mod scratch;
 mod server;
 mod status;
 mod sweep;
+mod tagger;
+mod transfer;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use branch::{Beyond, Branch};
 pub use client::{Answer, Client};
 pub use command::run;
 pub use counter::Counter;
@@ -37,9 +42,12 @@ pub use gateway::{Fail, Gateway, Setup, binary};
 pub use identity::{Books, check_identities, check_log};
 pub use link::{CLIENT_MAC, CLIENT_VETH, INSIDE, OUTSIDE, SERVER_MAC, SERVER_VETH};
 pub use namespace::Namespace;
+pub use raw::{checksum, send_raw};
 pub(crate) use scratch::Scratch;
 pub use server::{Server, Service};
-pub use status::{Frames, Record, Records, Status, Why, Worker};
+pub use status::{Frames, Interface, Record, Records, Status, Why, Worker};
+pub use tagger::{Tag, Tagger};
+pub use transfer::{End, Haul, Transfer};
 
 use crate::{Error, Result};
 

@@ -3,9 +3,8 @@
 //! A server answers what a client says and remembers who reached it, so that a test can say that a
 //! denied client did not.
 
-use std::io::{Read, Write};
-use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -22,6 +21,9 @@ const TURN: Duration = Duration::from_millis(50);
 /// How long a server waits for what a client says.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What the generator's frames begin with behind the UDP header (`bpf/marker.h`).
+const GENERATED: [u8; 4] = 0x9a11_5ade_u32.to_le_bytes();
+
 /// What a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -29,6 +31,8 @@ pub enum Service {
     Http,
     /// A line protocol over TCP, like a database's: every line gets a row.
     Database,
+    /// Every byte goes back over TCP.
+    TcpEcho,
     /// Every datagram goes back.
     UdpEcho,
 }
@@ -40,7 +44,7 @@ impl Service {
         match self {
             Self::Http => b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n",
             Self::Database => b"select 1;\n",
-            Self::UdpEcho => b"anyone there?",
+            Self::TcpEcho | Self::UdpEcho => b"anyone there?",
         }
     }
 
@@ -50,13 +54,15 @@ impl Service {
         match self {
             Self::Http => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n",
             Self::Database => b"row 1\n",
-            Self::UdpEcho => self.question(),
+            Self::TcpEcho | Self::UdpEcho => self.question(),
         }
     }
 
     pub(super) fn socket(self, domain: Domain) -> std::io::Result<Socket> {
         match self {
-            Self::Http | Self::Database => Socket::new(domain, Type::STREAM, Some(Protocol::TCP)),
+            Self::Http | Self::Database | Self::TcpEcho => {
+                Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
+            }
             Self::UdpEcho => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)),
         }
     }
@@ -88,8 +94,10 @@ impl Server {
         let theirs = Arc::clone(&shared);
         let thread = namespace.spawn_thread("server", move || {
             match service {
-                Service::UdpEcho => echo(&socket, &theirs),
-                Service::Http | Service::Database => accept(&socket, service, &theirs),
+                Service::UdpEcho => echo(socket, &theirs),
+                Service::Http | Service::Database | Service::TcpEcho => {
+                    accept(&socket, service, &theirs)
+                }
             }
             Ok(())
         })?;
@@ -154,7 +162,10 @@ fn accept(socket: &Socket, service: Service, shared: &Shared) {
             // The read timeout of a listening socket bounds accept too.
             if let Ok((connection, peer)) = socket.accept() {
                 shared.met(&peer);
-                scope.spawn(move || serve(connection, service));
+                scope.spawn(move || match service {
+                    Service::TcpEcho => mirror(&connection, shared),
+                    _ => serve(connection, service),
+                });
             }
         }
     });
@@ -175,14 +186,39 @@ fn serve(mut connection: Socket, service: Service) {
     }
 }
 
-fn echo(socket: &Socket, shared: &Shared) {
-    let mut said = [MaybeUninit::uninit(); 2048];
+/// One connection: every byte back, until the client closes or the server stops.
+fn mirror(mut connection: &Socket, shared: &Shared) {
+    let _ = connection.set_read_timeout(Some(TURN));
+    let _ = connection.set_write_timeout(Some(TURN));
+    let waits = |error: &std::io::Error| {
+        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+    };
+    let mut said = vec![0; 64 << 10];
+    while !shared.stopped() {
+        let mut left = match connection.read(&mut said) {
+            Ok(bytes @ 1..) => &said[..bytes],
+            Err(error) if waits(&error) => continue,
+            Ok(_) | Err(_) => return,
+        };
+        while !left.is_empty() && !shared.stopped() {
+            match connection.write(left) {
+                Ok(bytes) => left = &left[bytes..],
+                Err(error) if waits(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn echo(socket: Socket, shared: &Shared) {
+    let socket = UdpSocket::from(socket);
+    let mut said = vec![0; 65_535];
     while !shared.stopped() {
         let Ok((bytes, peer)) = socket.recv_from(&mut said) else { continue };
-        shared.met(&peer);
-        // Only questions come here, and all have one text; what else came would stay unanswered.
-        if bytes == Service::UdpEcho.question().len() {
-            let _ = socket.send_to(Service::UdpEcho.answer(), &peer);
+        shared.met(&peer.into());
+        // What the generator marked asks for no answer.
+        if said.get(..4) != Some(&GENERATED[..]) {
+            let _ = socket.send_to(&said[..bytes], peer);
         }
     }
 }

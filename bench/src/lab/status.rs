@@ -25,6 +25,18 @@ pub struct Status {
     pub revision: u64,
     /// One a worker.
     pub workers: Vec<Worker>,
+    /// Outside and inside.
+    #[serde(default)]
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface and what never reached a worker.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Packets that the kernel dropped for want of a frame, of its size, or of room in a ring.
+    pub kernel_dropped: u64,
 }
 
 /// What became of the drops.

@@ -28,7 +28,7 @@ pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, program: &'static str) -> Result<&'a m
 }
 
 /// A map of single values.
-pub(super) fn array<'a, V: Pod>(
+pub(crate) fn array<'a, V: Pod>(
     ebpf: &'a mut Ebpf,
     map: &'static str,
 ) -> Result<Array<&'a mut MapData, V>> {
@@ -53,7 +53,7 @@ fn missing(object: &'static str) -> Error {
 }
 
 /// Names the operation and the object of what the loader says.
-pub(super) fn failed<E: std::error::Error>(
+pub(crate) fn failed<E: std::error::Error>(
     operation: &'static str,
     object: &'static str,
 ) -> impl FnOnce(E) -> Error {

@@ -8,10 +8,10 @@
 //!
 //! The generator runs in the kernel as an XDP program over live frames, so that one core offers
 //! several million packets a second; user space writes the table of flows and the order, and reads
-//! the totals. Each frame carries 16 bytes of mark behind its UDP header: class and flow, sequence,
+//! the totals. Each frame carries 16 bytes of mark behind its UDP or TCP header: class and flow, sequence,
 //! time. What has no mark passes the sink, so real clients and servers go on beside the load.
 
-mod bpf;
+pub(crate) mod bpf;
 mod flow;
 mod generator;
 mod plan;
@@ -19,7 +19,7 @@ mod random;
 mod sink;
 mod sources;
 
-pub use flow::{Class, Flow, MAX_FLOWS, spread};
+pub use flow::{Class, Flow, Kind, MAX_FLOWS, spread};
 pub use generator::{Generator, Order, Sent};
 pub use plan::Plan;
 pub use random::Random;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use lookup::OriginKeys;
 
-use super::flow::{Class, Flow, MAX_FLOWS};
+use super::flow::{Class, Flow, Kind, MAX_FLOWS};
 use super::random::Random;
 use super::sources::{Shares, Sources};
 use crate::{Error, Result};
@@ -20,6 +20,8 @@ pub struct Plan {
     pub targets: (Option<Ipv4Addr>, Option<Ipv6Addr>),
     /// The service's port.
     pub port: u16,
+    /// What the frames are.
+    pub kind: Kind,
     /// The same seed gives the same flows.
     pub seed: u64,
 }
@@ -64,7 +66,8 @@ impl Plan {
         }
         let (source, target) = pair?;
         let source_port = 1024 + random.below(60_000) as u16;
-        Some(Flow { source, target, source_port, target_port: self.port, class })
+        let kind = self.kind;
+        Some(Flow { source, target, source_port, target_port: self.port, class, kind })
     }
 }
 
@@ -87,6 +90,7 @@ mod tests {
             shares: shares.parse().unwrap(),
             targets: (Some([10, 1, 0, 10].into()), Some("fd00::1".parse().unwrap())),
             port: 53,
+            kind: Kind::Udp,
             seed: 1,
         }
     }
