@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Check(Check),
     /// Say what happens to a packet, and why, by the code that the workers run.
     Explain(Explain),
+    /// Write a policy in the words of another filter.
+    #[command(subcommand)]
+    Export(Export),
     /// Show a running gateway's counters, interfaces, queues and the modes that it was granted.
     Status(Status),
     /// Compile the policy again and put it in force without losing a packet.
@@ -136,6 +139,69 @@ pub(crate) enum Arriving {
     Outside,
     /// From the protected network.
     Inside,
+}
+
+/// Write a policy in the words of another filter.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// As an nftables ruleset, on standard output.
+    Nft(ExportNft),
+}
+
+/// Write a policy as an nftables ruleset.
+///
+/// For a second filter behind the gateway, and for whoever leaves: one table with a set for each
+/// group, a chain for each domain, and a counter and the policy's own names on each rule. The head of
+/// the file says how to load it, and what Palisade does that it does not.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  palisade export nft policy.toml > palisade.nft           a router: forwarded packets
+  palisade export nft policy.toml --family bridge ...      a bridge: forwarded frames
+  palisade export nft policy.toml --family netdev ...      any host: before everything, no state
+  nft -c -f palisade.nft                                   would the kernel take it?
+  nft -f palisade.nft                                      load it, or replace what was loaded
+  nft list table inet palisade                             what it is, and what it counted
+
+Countries and operators are written as networks, as the database has them now: export again for newer
+data. docs/export.md shows an example.
+
+Exit status: 0; 1 when the policy is refused.")]
+pub(crate) struct ExportNft {
+    /// The policy to write, with the files and databases that it names.
+    #[arg(value_name = "POLICY")]
+    pub(crate) policy: PathBuf,
+    /// Where in the kernel the ruleset will stand.
+    #[arg(long, value_enum, default_value_t = NftFamily::Inet)]
+    pub(crate) family: NftFamily,
+    /// The interface to the internet.
+    #[arg(long, value_name = "INTERFACE", default_value = "eth0", value_parser = interface)]
+    pub(crate) outside: String,
+    /// The interface to the protected network.
+    #[arg(long, value_name = "INTERFACE", default_value = "eth1", value_parser = interface)]
+    pub(crate) inside: String,
+}
+
+/// Where in the kernel a ruleset stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NftFamily {
+    /// On a router: packets that it forwards, with connection tracking.
+    Inet,
+    /// On a bridge: frames that it forwards, with connection tracking (nf_conntrack_bridge).
+    Bridge,
+    /// On any host: all that arrives on the two interfaces, without connection tracking.
+    Netdev,
+}
+
+/// A name that the kernel takes for an interface, and nft within quotes.
+fn interface(name: &str) -> Result<String, String> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '"');
+    match name {
+        "" | "." | ".." => Err("an interface has a name, such as eth0".to_owned()),
+        _ if name.len() > 15 => Err("an interface's name has at most 15 bytes".to_owned()),
+        _ if name.contains(bad) => Err("no interface has such a name".to_owned()),
+        _ => Ok(name.to_owned()),
+    }
 }
 
 /// Show a running gateway's counters.

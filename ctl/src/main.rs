@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod client;
 mod explain;
+mod export;
 mod run;
 mod shell;
 mod status;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
         Command::Reload(args) => status::reload(&args),
         Command::Completions(args) => shell::completions(&args),

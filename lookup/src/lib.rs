@@ -19,6 +19,7 @@
 mod ask;
 pub mod document;
 mod explain;
+pub mod export;
 mod geo;
 mod ids;
 mod load;

@@ -14,13 +14,24 @@ impl Ruleset {
     /// Every mistake of the policy, or the first database that cannot be used; nothing is taken from
     /// a policy with a mistake.
     pub fn load(path: &Path, revision: Revision) -> Result<(Self, Vec<Problem>), LoadError> {
-        let (policy, mut warnings) = read(path)?;
-        let geo = geo(path, &policy)?;
+        let (policy, geo, mut warnings) = Policy::load(path)?;
         let ruleset = Self::compile(&policy, &geo, revision).map_err(|error| {
             LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
         })?;
         warnings.extend(unreached(&policy, &ruleset));
         Ok((ruleset, warnings))
+    }
+}
+
+impl Policy {
+    /// Reads a policy and the geo data that it asks for, with its overrides, uncompiled.
+    ///
+    /// # Errors
+    /// As [`Ruleset::load`].
+    pub fn load(path: &Path) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
+        let (policy, warnings) = read(path)?;
+        let geo = geo(path, &policy)?;
+        Ok((policy, geo, warnings))
     }
 }
 

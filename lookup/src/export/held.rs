@@ -83,9 +83,7 @@ fn body(group: &Group, keys: &OriginKeys, held: &[Held]) -> Held {
     match &group.body {
         Body::Anyone => Held::all(),
         Body::Private => Held::private(),
-        Body::Unknown => {
-            Held::origins(keys, |key| key.country.is_none()).but_not(&Held::private())
-        }
+        Body::Unknown => Held::origins(keys, |key| key.country.is_none()).but_not(&Held::private()),
         Body::AnyOf(parts) => {
             parts.iter().fold(Held::none(), |all, part| all.or(&held[usize::from(part.0)]))
         }
