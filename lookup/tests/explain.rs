@@ -155,6 +155,137 @@ fn each_rule_decides_somewhere() {
     }
 }
 
+const VLANS: &str = r#"
+[[override]]
+network = "192.0.2.0/24"
+country = "DE"
+
+[group.europe]
+countries = ["DE"]
+
+[domain.lab]
+vlans = [10, 20]
+allow = ["europe"]
+
+[[domain.lab.service]]
+name = "ssh"
+networks = ["10.0.0.5"]
+proto = "tcp"
+ports = ["22"]
+carve_out = true
+
+[[domain.lab.service]]
+name = "tunnel"
+networks = ["10.1.0.5"]
+proto = "gre"
+
+[domain.all]
+allow = ["unknown"]
+
+[[domain.all.service]]
+name = "wide"
+networks = ["10.0.0.0/16"]
+proto = "any"
+ports = ["any"]
+
+[[domain.all.service]]
+name = "lite"
+networks = ["10.1.0.0/16"]
+proto = "udplite"
+ports = ["5004"]
+
+[domain.blue]
+vlans = [30]
+allow = ["europe"]
+
+[[domain.blue.service]]
+name = "bgp"
+networks = ["10.7.0.1"]
+proto = "tcp"
+ports = ["179"]
+
+[domain.red]
+vlans = [31]
+allow = ["unknown"]
+
+[[domain.red.service]]
+name = "bgp"
+networks = ["10.7.0.1"]
+proto = "tcp"
+ports = ["179"]
+
+[egress]
+allow = ["europe"]
+"#;
+
+fn vlans(text: &str) -> Ruleset {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(folder.path().join("country.csv"), "8.8.8.0/24,US\n").unwrap();
+    fs::write(&path, format!("[geo]\ncountry = \"country.csv\"\n{text}")).unwrap();
+    Ruleset::load(&path, Revision(1)).unwrap().0
+}
+
+#[test]
+fn a_domain_is_seen_from_its_vlans() {
+    let ruleset = vlans(VLANS);
+    // Line, what decided, domain.
+    let cases = [
+        ("192.0.2.1 10.1.0.5 gre - vlan=10", "allow:europe", "lab"),
+        ("192.0.2.1 10.1.0.5 gre - vlan=20", "allow:europe", "lab"),
+        ("192.0.2.1 10.1.0.5 47 7 vlan=20", "allow:europe", "lab"),
+        ("192.0.2.1 10.1.0.5 gre -", "no_service", ""),
+        ("192.0.2.1 10.1.0.5 gre - vlan=0", "no_service", ""),
+        ("192.0.2.1 10.1.0.5 gre - vlan=9", "no_service", ""),
+        ("192.0.2.1 10.1.0.5 gre - vlan=30", "no_service", ""),
+        ("192.0.2.1 10.1.0.5 gre - vlan=4095", "no_service", ""),
+        ("192.0.2.1 10.1.0.5 ipip - vlan=10", "no_service", ""),
+        // Carved out in its VLANs; elsewhere the wider service claims it.
+        ("192.0.2.1 10.0.0.5 tcp 22 vlan=10", "allow:europe", "lab"),
+        ("192.0.2.1 10.0.0.5 tcp 22", "default", "all"),
+        ("9.9.9.9 10.0.0.5 tcp 22 vlan=20", "default", "lab"),
+        ("9.9.9.9 10.0.0.5 tcp 22 vlan=21", "allow:unknown", "all"),
+        ("9.9.9.9 10.0.0.5 255 0 vlan=20", "allow:unknown", "all"),
+        // A domain without VLANs is seen from all; UDP-Lite has ports.
+        ("9.9.9.9 10.1.2.3 udplite 5004", "allow:unknown", "all"),
+        ("9.9.9.9 10.1.2.3 136 5004 vlan=10", "allow:unknown", "all"),
+        ("9.9.9.9 10.1.2.3 udplite 5003 vlan=10", "no_service", ""),
+        ("9.9.9.9 10.1.2.3 udp 5004", "no_service", ""),
+        // One address plan twice.
+        ("192.0.2.1 10.7.0.1 tcp 179 vlan=30", "allow:europe", "blue"),
+        ("192.0.2.1 10.7.0.1 tcp 179 vlan=31", "default", "red"),
+        ("192.0.2.1 10.7.0.1 tcp 179 vlan=32", "no_service", ""),
+        ("10.7.0.1:179 192.0.2.1 tcp 9 inside vlan=30", "allow:europe", "blue"),
+        ("10.7.0.1:179 192.0.2.1 tcp 9 vlan=31 inside", "default", "red"),
+        // Opened from the inside, there it has no service.
+        ("10.7.0.1:179 192.0.2.1 tcp 9 inside", "egress.allow:europe", ""),
+    ];
+    for (line, decided, domain) in cases {
+        let found = explain(&ruleset, line);
+        let text = |key: &str| found[key].as_str().unwrap_or("").to_owned();
+        let by = if found["rule"].is_null() { text("reason") } else { text("rule") };
+        assert_eq!((by.as_str(), text("domain").as_str()), (decided, domain), "{line}");
+        let id = line
+            .split("vlan=")
+            .nth(1)
+            .map_or(0, |rest| rest.split(' ').next().unwrap().parse::<u16>().unwrap());
+        assert_eq!(found["vlan"], id, "{line}");
+    }
+}
+
+#[test]
+fn zero_is_traffic_without_a_vlan_alone() {
+    let ruleset = vlans(&VLANS.replace("vlans = [30]", "vlans = [0]"));
+    let cases = [(0, Some("blue")), (31, Some("red")), (30, None), (1, None), (4095, None)];
+    for (vlan, domain) in cases {
+        let found = explain(&ruleset, &format!("192.0.2.1 10.7.0.1 tcp 179 vlan={vlan}"));
+        assert_eq!(found["domain"].as_str(), domain, "VLAN {vlan}");
+        // What is seen from all VLANs is seen from those that nobody names.
+        let found = explain(&ruleset, &format!("9.9.9.9 10.0.9.9 tcp 1 vlan={vlan}"));
+        assert_eq!(found["domain"], "all", "VLAN {vlan}");
+    }
+}
+
 #[test]
 fn an_override_names_itself() {
     let source = explain(&ruleset(), "203.0.113.77 10.3.0.1 tcp 443")["source"].take();
@@ -183,6 +314,9 @@ fn questions_are_read_in_every_form() {
         ("::1", "2001:db8::1/icmpv6", ask("::1", None, "2001:db8::1", 0, Proto::ICMP)),
         ("1.1.1.1", "10.0.0.1/icmp", ask("1.1.1.1", None, "10.0.0.1", 0, Proto::ICMP)),
         ("1.1.1.1", "10.0.0.1/47", ask("1.1.1.1", None, "10.0.0.1", 0, Proto(47))),
+        ("1.1.1.1", "10.0.0.1/GRE", ask("1.1.1.1", None, "10.0.0.1", 0, Proto(47))),
+        ("1.1.1.1", "10.0.0.1/6in4", ask("1.1.1.1", None, "10.0.0.1", 0, Proto(41))),
+        ("1.1.1.1", "10.0.0.1:9/dccp", ask("1.1.1.1", None, "10.0.0.1", 9, Proto::DCCP)),
         ("1.1.1.1", "10.0.0.1/58", ask("1.1.1.1", None, "10.0.0.1", 0, Proto::ICMP)),
         ("1.1.1.1", "10.0.0.1:65535/132", ask("1.1.1.1", None, "10.0.0.1", 65535, Proto::SCTP)),
     ];
@@ -199,6 +333,7 @@ fn questions_that_make_no_sense_say_why() {
         ("1.1.1.1", "2001:db8::1:443/tcp", "names no port", "[2001:db8::1]:443/tcp"),
         ("1.1.1.1", "10.0.0.1:1/any", "`any` is no protocol", "tcp, udp"),
         ("1.1.1.1", "10.0.0.1:1/256", "`256` is no protocol", "tcp, udp"),
+        ("1.1.1.1", "10.0.0.1/udplite", "names no port", "ADDR:PORT/PROTO"),
         ("1.1.1.1", "10.0.0.1:65536/tcp", "too large", "1 to 65535"),
         ("1.1.1.1", "10.0.0.1:x/tcp", "`x` is no port", "number"),
         ("1.1.1", "10.0.0.1:1/tcp", "`1.1.1` is no address", "without a name"),
@@ -215,6 +350,13 @@ fn questions_that_make_no_sense_say_why() {
         ("1.1.1.1 2.2.2.2 tcp", "has 3", "SRC DST PROTO DPORT"),
         ("1.1.1.1 2.2.2.2 tcp 1 inside x", "`x` is not `inside`", "SRC DST PROTO DPORT"),
         ("1.1.1.1 2.2.2.2 tcp 1 outside", "`outside` is not `inside`", "inside"),
+        ("1.1.1.1 2.2.2.2 tcp 1 vlan=1 vlan=1", "`vlan=1` says again", "vlan=N"),
+        ("1.1.1.1 2.2.2.2 tcp 1 inside inside", "`inside` says again", "vlan=N"),
+        ("1.1.1.1 2.2.2.2 tcp 1 vlan=", "`` is no VLAN", "0 (none) to 4095"),
+        ("1.1.1.1 2.2.2.2 tcp 1 vlan=4096", "`4096` is no VLAN", "0 (none) to 4095"),
+        ("1.1.1.1 2.2.2.2 tcp 1 vlan=-1", "`-1` is no VLAN", "0 (none) to 4095"),
+        ("1.1.1.1 2.2.2.2 tcp 1 inside vlan 1", "`vlan` is not `inside`", "vlan=N"),
+        ("1.1.1.1 2.2.2.2 dccp -", "`-` is no port", "number"),
         ("1.1.1.1 2.2.2.2 tcp -", "`-` is no port", "number"),
         ("1.1.1.1 2.2.2.2:1 tcp 1", "`2.2.2.2:1` is no address", "without a name"),
     ];

@@ -63,6 +63,7 @@ fn check(cases: &[cases::Case], severity: Severity) {
 #[test]
 fn every_mistake_has_its_place_and_a_way_out() {
     check(cases::ERRORS, Severity::Error);
+    check(cases::services::ERRORS, Severity::Error);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What two services may not both claim: one address, VLAN, protocol and port.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -35,6 +35,9 @@ pub(super) fn check(document: &mut Document, domains: &[Domain], services: &[Ser
                 };
                 if !equal && inner.carve_out.is_some() {
                     carves.done.insert(narrow);
+                    if !covers(domains, inner, outer) {
+                        carves.partly.entry(narrow).or_insert(wide);
+                    }
                     continue;
                 }
                 if reported.insert((narrow, wide)) {
@@ -44,36 +47,63 @@ pub(super) fn check(document: &mut Document, domains: &[Domain], services: &[Ser
             }
         }
     }
-    carves.remark(document, services);
+    carves.remark(document, domains, services);
 }
 
-/// Services that take something out of another domain, and those that would, did a VLAN see both.
+/// Services that take something out of another domain, and in which VLANs.
 #[derive(Default)]
 struct Carves {
     done: HashSet<usize>,
+    /// No VLAN sees it and the wider one.
     apart: HashSet<usize>,
+    /// Some VLAN sees only the wider one, which is beside it.
+    partly: HashMap<usize, usize>,
 }
 
 impl Carves {
-    fn remark(&self, document: &mut Document, services: &[Service]) {
+    fn remark(&self, document: &mut Document, domains: &[Domain], services: &[Service]) {
         for (index, service) in services.iter().enumerate() {
-            let Some(span) = service.carve_out.clone().filter(|_| !self.done.contains(&index))
-            else {
-                continue;
-            };
-            let mut message = format!("`{}` takes nothing out of another domain", service.name);
-            if self.apart.contains(&index) {
-                message += ": no VLAN sees it and the wider one";
+            let Some(span) = service.carve_out.clone() else { continue };
+            if let Some(&wide) = self.partly.get(&index) {
+                let (narrow, wide) = (full(domains, service), full(domains, &services[wide]));
+                let message = format!("`{narrow}` is carved out of `{wide}` in its own VLANs only");
+                let help = format!(
+                    "in the other VLANs `{wide}` decides: if that is not meant, give both domains \
+                     the same `vlans`"
+                );
+                document.warn(span, message, help);
+            } else if !self.done.contains(&index) {
+                let mut message = format!("`{}` takes nothing out of another domain", service.name);
+                if self.apart.contains(&index) {
+                    message += ": no VLAN sees it and the wider one";
+                }
+                document.warn(span, message, "take `carve_out` away");
             }
-            document.warn(span, message, "take `carve_out` away");
         }
     }
 }
 
+/// A service by domain and name.
+fn full(domains: &[Domain], service: &Service) -> String {
+    format!("{}/{}", domains[usize::from(service.domain.0)].name, service.name)
+}
+
+fn seen<'a>(domains: &'a [Domain], service: &Service) -> Option<&'a [u16]> {
+    domains[usize::from(service.domain.0)].vlans.as_deref()
+}
+
 /// The first VLAN that sees both, if it takes one to see both.
 fn together(domains: &[Domain], one: &Service, other: &Service) -> Option<Option<u16>> {
-    let vlans = |service: &Service| domains[usize::from(service.domain.0)].vlans.as_deref();
-    vlans::common(vlans(one), vlans(other))
+    vlans::common(seen(domains, one), seen(domains, other))
+}
+
+/// Each VLAN that sees the other sees the one.
+fn covers(domains: &[Domain], one: &Service, other: &Service) -> bool {
+    match (seen(domains, one), seen(domains, other)) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(one), Some(other)) => other.iter().all(|id| one.binary_search(id).is_ok()),
+    }
 }
 
 fn meet(one: &Service, other: &Service) -> bool {
@@ -92,10 +122,7 @@ fn report(
     equal: bool,
     vlan: Option<u16>,
 ) {
-    let full = |service: &Service| {
-        format!("{}/{}", domains[usize::from(service.domain.0)].name, service.name)
-    };
-    let (narrow, wide) = (full(inner.0), full(outer.0));
+    let (narrow, wide) = (full(domains, inner.0), full(domains, outer.0));
     let (network, claim) = (inner.1.get_ref(), claim(inner.0, outer.0));
     let place = match vlan {
         None => "",

@@ -131,6 +131,9 @@ fn unknown(name: &str) -> Fault {
         "icmpv6" | "icmp6" | "ipv6-icmp" => {
             (format!("unknown protocol `{name}`"), "`icmp` serves both families".to_owned())
         }
+        "ipv6" | "6to4" | "sit" => {
+            (format!("unknown protocol `{name}`"), "IPv6 in IPv4 is `6in4`".to_owned())
+        }
         "ah" => (
             "an authentication header (protocol 51) is no service".to_owned(),
             "packets are judged by what it protects: name that protocol".to_owned(),

@@ -1,5 +1,7 @@
 //! Cases as data: a policy whose places of interest are marked with `§`, and what is said of each.
 
+pub(crate) mod services;
+
 /// Text, and message and help of each problem in order.
 pub(crate) type Case = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -77,92 +79,6 @@ pub(crate) const ERRORS: &[Case] = &[
         &[("a second override of 10.0.0.0/8", "put the two together")],
     ),
     ("[[override]]\nnetwork = \"::/0\"\ncountry = §\"XX\"", &[("unknown country code", "")]),
-    // Services.
-    (
-        "[domain.a]\n§[[domain.a.service]]\nnetworks = [\"10.0.0.1\"]\nproto = \"icmp\"",
-        &[("has no name", "name = ")],
-    ),
-    (
-        "[domain.a]\n[[domain.a.service]]\nname = §\"s\"\nproto = \"icmp\"",
-        &[("does not say its networks", "networks = ")],
-    ),
-    (
-        "[domain.a]\n[[domain.a.service]]\nname = §\"s\"\nnetworks = [\"10.0.0.1\"]\nports = [\"1\"]",
-        &[("does not say its protocol", "proto = ")],
-    ),
-    (
-        "[domain.a]\n[[domain.a.service]]\nname = §\"s\"\nnetworks = [\"10.0.0.1\"]\nproto = \"tcp\"",
-        &[("does not say its ports", "[\"any\"]")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = §\"tpc\", ports = [\"1\"] }]",
-        &[("unknown protocol `tpc`", "`tcp`")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = §\"icmpv6\" }]",
-        &[("unknown protocol", "both families")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"icmp\", ports = §[\"8\"] }]",
-        &[("icmp has no ports", "take `ports` away")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"udp\", ports = §[] }]",
-        &[("list of ports is empty", "name a port")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"udp\", ports = [\"1\", §\"any\"] }]",
-        &[("`any` holds all", "alone")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"udp\", \
-         ports = [§\"0\", §\"65536\", §\"7-3\", §\"http\", §\"1-\", \"65535\", §\"0-9\"] }]",
-        &[
-            ("port 0 is reserved", "1 to 65535"),
-            ("65536 is too large", "1 to 65535"),
-            ("`7-3` runs backwards", "`3-7`"),
-            ("`http` is no port", "write a number"),
-            ("is no port", "write a number"),
-            ("port 0 is reserved", "1 to 65535"),
-        ],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"udp\", ports = [§53] }]",
-        &[("expected a string", "\"53\"")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.1\"], proto = \"icmp\" }, \
-         { name = §\"s\", networks = [\"10.0.0.2\"], proto = \"icmp\" }]",
-        &[("a second service `s`", "another name")],
-    ),
-    // Two claims.
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [§\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"1-9\"] }]\n\
-         [domain.b]\nservice = [{ name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"9-10\"] }]",
-        &[("`a/s` and `b/t` both claim 10.0.0.0/8, port 9", "belongs to one domain")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"any\", ports = [\"any\"] }]\n\
-         [domain.b]\nservice = [{ name = \"t\", networks = [§\"10.1.0.0/16\"], proto = \"udp\", ports = [\"5-6\"] }]",
-        &[("`b/t` and `a/s` both claim 10.1.0.0/16, ports 5-6", "`carve_out = true`")],
-    ),
-    // Only the narrower one can carve.
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"icmp\", carve_out = true }]\n\
-         [domain.b]\nservice = [{ name = \"t\", networks = [§\"10.1.0.0/16\"], proto = \"icmp\" }]",
-        &[("both claim 10.1.0.0/16, icmp", "`carve_out = true`")],
-    ),
-    // Equal networks cannot be carved.
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [§\"::/8\"], proto = \"icmp\", carve_out = true }]\n\
-         [domain.b]\nservice = [{ name = \"t\", networks = [\"::/8\"], proto = \"icmp\", carve_out = true }]",
-        &[("both claim ::/8, icmp", "belongs to one domain")],
-    ),
-    (
-        "[domain.a]\nservice = [{ name = \"s\", networks = [§\"::/8\"], proto = \"tcp\", ports = [\"any\"] }, \
-         { name = \"t\", networks = [\"::/8\"], proto = \"any\", ports = [\"7\"] }]",
-        &[("both claim ::/8, port 7", "belongs to one service")],
-    ),
 ];
 
 /// Remarks.
@@ -204,6 +120,26 @@ pub(crate) const WARNINGS: &[Case] = &[
          proto = \"tcp\", ports = [\"1\", §\"1\"] }]",
         &[("`1` stands twice", "remove")],
     ),
+    // VLANs.
+    (
+        "[domain.a]\nallow = [\"private\"]\nvlans = [7, 0, §7]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"ospf\" }]",
+        &[("`7` stands twice", "remove")],
+    ),
+    (
+        "[domain.a]\nallow = [\"private\"]\nvlans = [1]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]\n[domain.b]\nallow = [\"private\"]\nvlans = [2]\nservice = [{ name = \"t\", networks = [\"10.2.0.0/16\"], proto = \"tcp\", ports = [\"22\"], carve_out = §true }]",
+        &[("takes nothing out of another domain: no VLAN sees", "take `carve_out` away")],
+    ),
+    (
+        "[domain.a]\nallow = [\"private\"]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]\n[domain.b]\nallow = [\"private\"]\nvlans = [2]\nservice = [{ name = \"t\", networks = [\"10.2.0.0/16\"], proto = \"tcp\", ports = [\"22\"], carve_out = §true }]",
+        &[(
+            "`b/t` is carved out of `a/s` in its own VLANs only",
+            "in the other VLANs `a/s` decides",
+        )],
+    ),
+    (
+        "[domain.a]\nallow = [\"private\"]\nvlans = [2, 3]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]\n[domain.b]\nallow = [\"private\"]\nvlans = [1, 2]\nservice = [{ name = \"t\", networks = [\"10.2.0.0/16\"], proto = \"tcp\", ports = [\"22\"], carve_out = §true }]",
+        &[("`b/t` is carved out of `a/s` in its own VLANs only", "the same `vlans`")],
+    ),
 ];
 
 /// Policies without a mistake.
@@ -226,4 +162,9 @@ pub(crate) const RIGHT: &[&str] = &[
      { name = \"t\", networks = [\"10.1.0.0/16\"], proto = \"tcp\", ports = [\"any\"] }]\n\
      [domain.b]\nservice = [{ name = \"u\", networks = [\"10.1.2.0/24\"], proto = \"any\", ports = [\"any\"], \
      carve_out = true }]",
+    // Protocols by name and number, side by side.
+    "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"gre\" }, { name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"50\", ports = [\"any\"] }, { name = \"u\", networks = [\"10.0.0.0/8\"], proto = \"255\" }, { name = \"v\", networks = [\"10.0.0.0/8\"], proto = \"udplite\", ports = [\"5004\"] }]\n[domain.b]\nservice = [{ name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"any\", ports = [\"5005\"] }]",
+    // One claim in two VLANs.
+    "[domain.a]\nvlans = [0, 1]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]\n[domain.b]\nvlans = [2, 4094]\nservice = [{ name = \"t\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]",
+    "[domain.a]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"tcp\", ports = [\"22\"] }]\n[domain.b]\nvlans = [2]\nservice = [{ name = \"t\", networks = [\"10.2.0.0/16\"], proto = \"tcp\", ports = [\"22\"], carve_out = true }]",
 ];
