@@ -250,6 +250,15 @@ impl Gateway {
         write(&self.folder().join("policy.toml"), policy)
     }
 
+    /// Puts another policy in force with `palisade reload`, and waits for its answer.
+    ///
+    /// # Errors
+    /// When the policy is refused.
+    pub fn reload(&self, policy: &str) -> Result<String> {
+        self.write_policy(policy)?;
+        self.ask(&["reload"])
+    }
+
     /// Sends a signal to the process.
     ///
     /// # Errors
