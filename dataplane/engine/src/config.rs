@@ -11,10 +11,11 @@ use std::{
 };
 
 pub use af_xdp_rs::Mode;
+use filter::Timeouts;
 use lookup::document::{Document, LoadError, Problem, Source, suggest};
 use toml::Spanned;
 
-use self::text::FileText;
+use self::text::{FileText, TimeoutsText};
 use crate::{Error, cores};
 
 /// How a worker waits for packets.
@@ -56,6 +57,8 @@ pub struct Config {
     pub frames: u32,
     /// Flow entries per worker.
     pub flows: usize,
+    /// How long silent flows are remembered.
+    pub timeouts: Timeouts,
     /// The drop log.
     pub drops: PathBuf,
     /// Full drop records a second and worker.
@@ -104,6 +107,7 @@ impl Config {
             poll: choice(&mut document, workers.poll, "poll mode", &POLLS),
             frames: number(&mut document, workers.frames, 16_384, 512, 1 << 22),
             flows: number(&mut document, workers.flows, 1 << 20, 64, 1 << 26) as usize,
+            timeouts: timeouts(&mut document, file.timeouts),
             drops: folder.join(path(drops.path, "/var/log/palisade/drops.jsonl")),
             records_per_s: number(&mut document, drops.rate, 10_000, 0, u32::MAX),
             socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
@@ -198,6 +202,23 @@ fn number(
     let help = format!("choose {least} to {most}; the default is {default}");
     document.error(value.span(), format!("{number} is out of range"), help);
     default
+}
+
+/// Seconds by protocol and state.
+fn timeouts(document: &mut Document, text: TimeoutsText) -> Timeouts {
+    let default = Timeouts::default();
+    let mut seconds = |value, default| number(document, value, default, 1, Timeouts::MOST_S);
+    Timeouts {
+        tcp_opening_s: seconds(text.tcp_opening, default.tcp_opening_s),
+        tcp_open_s: seconds(text.tcp_open, default.tcp_open_s),
+        tcp_closing_s: seconds(text.tcp_closing, default.tcp_closing_s),
+        udp_opening_s: seconds(text.udp_opening, default.udp_opening_s),
+        udp_open_s: seconds(text.udp_open, default.udp_open_s),
+        icmp_s: seconds(text.icmp, default.icmp_s),
+        other_opening_s: seconds(text.other_opening, default.other_opening_s),
+        other_open_s: seconds(text.other_open, default.other_open_s),
+        fragment_s: seconds(text.fragment, default.fragment_s),
+    }
 }
 
 fn address(document: &mut Document, text: &Spanned<String>) -> Option<SocketAddr> {

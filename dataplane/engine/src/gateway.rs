@@ -259,6 +259,7 @@ fn workers(
                     flows: config.flows,
                     records_per_s: config.records_per_s,
                     key: random_key()?,
+                    timeouts: config.timeouts,
                 },
                 Arc::clone(&shared),
             );

@@ -4,18 +4,57 @@
 //! stamp for the others, which may reach other workers (receive-side scaling hashes fragments by
 //! address alone). A stamp names the ruleset that judged: after a reload the rest of a datagram is
 //! dropped. A fragment that reaches back over the first one is dropped, because it could rewrite
-//! the ports that were judged (RFC 1858, RFC 5722).
+//! the ports that were judged (RFC 1858, RFC 5722); so is one that lies over others that came in
+//! order. What comes out of order behind the first is forwarded, and not remembered.
+//!
+//! ```text
+//!  |<------ first ------>|<-- second -->|<-- third -->|
+//!                        end            reach: what begins before it is an overlap
+//! ```
+//!
+//! Nobody is starved: a fragment without a first one finds nothing and leaves nothing, and a flood
+//! of first ones that the policy allows pushes out the oldest of eight, so that every datagram has
+//! the time that it takes to fill the table. With 262,144 places (the default of one worker) that is
+//! a tenth of a second at two million first fragments a second; a datagram's fragments leave their
+//! sender back to back.
 
-use lookup::{DomainId, Revision, Side};
+use lookup::{DomainId, Revision, Side, Vlan};
 
 use crate::Family;
 use crate::parse::{Head, Piece};
 use crate::stamps::{Stamp, Stamps};
 
-/// Datagrams under way, over all workers.
-const DATAGRAMS: usize = 1 << 14;
-/// As long as Linux waits for the rest of an IPv4 datagram.
-const TIMEOUT_MS: u64 = 30_000;
+/// Datagrams under way, over all workers: one for every four flows, and no fewer than this.
+const LEAST_DATAGRAMS: usize = 1 << 12;
+/// Marks the print of a datagram's reach. No set is chosen by this bit: both prints share lines.
+const REACH: u64 = 1 << 63;
+
+/// What a fragment is judged with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    pub(crate) side: Side,
+    pub(crate) revision: Revision,
+    pub(crate) vlan: Vlan,
+    pub(crate) now_ms: u64,
+    pub(crate) timeout_ms: u32,
+}
+
+impl Scope {
+    fn stamp(&self, value: u32) -> Stamp {
+        Stamp::new(self.now_ms + u64::from(self.timeout_ms), value)
+    }
+}
+
+/// What a later fragment finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No first fragment was forwarded.
+    Orphan,
+    /// It lies over the first one, or over others that came in order.
+    Overlap,
+    /// Its first fragment was forwarded.
+    After(First),
+}
 
 /// What the first fragment of a datagram said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,46 +91,55 @@ impl First {
 pub(crate) struct Fragments(Stamps);
 
 impl Fragments {
-    pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self(Stamps::new(DATAGRAMS, key))
+    pub(crate) fn new(flows: usize, key: &[u8; 16]) -> Self {
+        Self(Stamps::new((flows / 4).max(LEAST_DATAGRAMS), key))
     }
 
-    fn print(&self, head: &Head, piece: &Piece, side: Side, revision: Revision) -> u64 {
-        let mut bytes = [0; 43];
+    fn print(&self, head: &Head, piece: &Piece, scope: &Scope) -> u64 {
+        let mut bytes = [0; 45];
         bytes[..16].copy_from_slice(&head.src.to_ne_bytes());
         bytes[16..32].copy_from_slice(&head.dst.to_ne_bytes());
         bytes[32..36].copy_from_slice(&piece.id.to_ne_bytes());
-        bytes[36..40].copy_from_slice(&revision.0.to_ne_bytes());
+        bytes[36..40].copy_from_slice(&scope.revision.0.to_ne_bytes());
+        bytes[40..42].copy_from_slice(&scope.vlan.0.to_ne_bytes());
         // In IPv6 every fragment names a protocol of its own choice (RFC 8200, 4.5).
         let proto = if head.family == Family::V4 { piece.proto } else { 0 };
-        bytes[40..].copy_from_slice(&[proto, head.family as u8, side as u8]);
-        self.0.print(&bytes)
+        bytes[42..].copy_from_slice(&[proto, head.family as u8, scope.side as u8]);
+        self.0.print(&bytes) & !REACH
     }
 
     /// The first fragment was forwarded: the others may follow.
-    pub(crate) fn admit(
-        &self,
-        (head, piece): (&Head, &Piece),
-        (side, revision): (Side, Revision),
-        now_ms: u64,
-        first: First,
-    ) {
-        let print = self.print(head, piece, side, revision);
+    pub(crate) fn admit(&self, (head, piece): (&Head, &Piece), scope: &Scope, first: First) {
+        let (print, now_ms) = (self.print(head, piece, scope), scope.now_ms);
         // Two first fragments with one id: the others may lie over neither.
-        self.0.put(print, now_ms, |old| {
-            let end = old.map_or(0, |old| First::unpack(old.value).end).max(first.end);
-            Stamp::new(now_ms + TIMEOUT_MS, First { end, ..first }.pack())
+        let again = self.0.change(print, now_ms, |old| {
+            let end = First::unpack(old.value).end.max(first.end);
+            scope.stamp(First { end, ..first }.pack())
         });
+        if again.is_some() {
+            // The id may have been used before, by a datagram that is long complete.
+            self.0.change(print | REACH, now_ms, |_| scope.stamp(0));
+        } else {
+            self.0.put(print, now_ms, scope.stamp(first.pack()));
+        }
     }
 
-    /// What the first fragment of this one's datagram said, if it was forwarded.
-    pub(crate) fn find(
-        &self,
-        (head, piece): (&Head, &Piece),
-        (side, revision): (Side, Revision),
-        now_ms: u64,
-    ) -> Option<First> {
-        let stamp = self.0.find(self.print(head, piece, side, revision), now_ms)?;
-        Some(First::unpack(stamp.value))
+    /// What came before a later fragment of a datagram.
+    pub(crate) fn follow(&self, (head, piece): (&Head, &Piece), scope: &Scope) -> Found {
+        let (print, now_ms) = (self.print(head, piece, scope), scope.now_ms);
+        let Some(stamp) = self.0.find(print, now_ms) else { return Found::Orphan };
+        let first = First::unpack(stamp.value);
+        let reached = self.0.find(print | REACH, now_ms).map_or(0, |stamp| stamp.value as u16);
+        let reach = first.end.max(reached);
+        if piece.offset < reach {
+            return Found::Overlap;
+        }
+        if piece.offset == reach {
+            let new = scope.stamp(u32::from(piece.end));
+            if self.0.change(print | REACH, now_ms, |_| new).is_none() {
+                self.0.put(print | REACH, now_ms, new);
+            }
+        }
+        Found::After(first)
     }
 }

@@ -31,6 +31,7 @@ mod track;
 mod verdict;
 
 pub use counters::{Counters, DomainCounters, MAX_DOMAINS, RecordCounters};
+pub use flow::Timeouts;
 pub use process::{Action, Actions, BURST, Filter, FilterConfig, Now};
 pub use reason::DropReason;
 pub use record::{DropRecord, Family, Full, Records};

@@ -13,6 +13,8 @@
 //!
 //! A lost neighbour costs little: a host whose probe fails asks the link's groups again.
 
+use lookup::Vlan;
+
 use crate::stamps::{Stamp, Stamps};
 
 /// Neighbours remembered, over all workers.
@@ -30,13 +32,23 @@ impl Neighbours {
     }
 
     /// `address` has shown that it is on the outside's link.
-    pub(crate) fn learn(&self, address: u128, now_ms: u64) {
+    pub(crate) fn learn(&self, address: u128, vlan: Vlan, now_ms: u64) {
         let stamp = Stamp::new(now_ms + TIMEOUT_MS, 0);
-        self.0.put(self.0.print(&address.to_ne_bytes()), now_ms, |_| stamp);
+        let print = self.print(address, vlan);
+        if self.0.change(print, now_ms, |_| stamp).is_none() {
+            self.0.put(print, now_ms, stamp);
+        }
     }
 
     /// Whether `address` has shown that.
-    pub(crate) fn know(&self, address: u128, now_ms: u64) -> bool {
-        self.0.find(self.0.print(&address.to_ne_bytes()), now_ms).is_some()
+    pub(crate) fn know(&self, address: u128, vlan: Vlan, now_ms: u64) -> bool {
+        self.0.find(self.print(address, vlan), now_ms).is_some()
+    }
+
+    fn print(&self, address: u128, vlan: Vlan) -> u64 {
+        let mut bytes = [0; 18];
+        bytes[..16].copy_from_slice(&address.to_ne_bytes());
+        bytes[16..].copy_from_slice(&vlan.0.to_ne_bytes());
+        self.0.print(&bytes)
     }
 }

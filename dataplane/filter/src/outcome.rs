@@ -4,7 +4,7 @@
 
 use lookup::{DomainId, Judgement, Reason, RuleId, ServiceId};
 
-use crate::fragment::First;
+use crate::fragment::{First, Scope};
 use crate::parse::{Packet, Piece};
 use crate::process::{Action, Burst, Filter};
 use crate::{DropReason, DropRecord, Records};
@@ -59,12 +59,20 @@ impl Filter {
         if piece.offset > 0 {
             return;
         }
-        self.shared.fragments.admit(
-            (&packet.head, piece),
-            (burst.side, burst.revision),
-            burst.now.mono_ms,
-            First { end: piece.end, domain, shadow },
-        );
+        let first = First { end: piece.end, domain, shadow };
+        let scope = self.scope(burst, packet);
+        self.shared.fragments.admit((&packet.head, piece), &scope, first);
+    }
+
+    /// What the fragments of a datagram have in common but their header.
+    pub(crate) fn scope(&self, burst: &Burst<'_>, packet: &Packet) -> Scope {
+        Scope {
+            side: burst.side,
+            revision: burst.revision,
+            vlan: burst.vlan(&packet.head),
+            now_ms: burst.now.mono_ms,
+            timeout_ms: self.table.lives.fragment_ms,
+        }
     }
 
     /// Counts a packet of the link as passed.

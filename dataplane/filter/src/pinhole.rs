@@ -3,13 +3,20 @@
 //! The worker that saw the connection open writes the fingerprint of its key; the one that sees a
 //! reply reads it, on a miss of its own flow table only, and keeps a flow from then on. With one or
 //! many queues, with or without symmetric RSS, both directions get the same verdict. A pinhole
-//! proves who opened; whether the remote end may answer is asked of the ruleset each time.
+//! proves who opened, and how far the connection has come over all workers; whether the remote end
+//! may answer is asked of the ruleset each time.
+//!
+//! ```text
+//!  worker 0: SYN ------> [ Opening         , 60 s ]
+//!  worker 1: SYN ACK --> [ Opening, answered, 60 s ]
+//!  worker 0: ACK ------> [ Open            , 2 h   ]     either: FIN of the inside --> [ Closing, 2 min ]
+//! ```
 
-use crate::flow::{Key, State};
+use lookup::Side;
+
+use crate::flow::{Key, Progress, Row, State};
+use crate::parse::Step;
 use crate::stamps::{Stamp, Stamps};
-
-const OPEN: u32 = 0;
-const CLOSING: u32 = 1;
 
 /// See the module.
 #[derive(Debug)]
@@ -25,21 +32,45 @@ impl Pinholes {
         self.0.print(&key.bytes())
     }
 
-    /// Whether the inside opened this connection, and how far it has come.
-    pub(crate) fn find(&self, key: &Key, now_ms: u64) -> Option<State> {
-        let stamp = self.0.find(self.print(key), now_ms)?;
-        Some(if stamp.value == CLOSING { State::Closing } else { State::Open })
+    /// How far a connection has come that the inside opened.
+    pub(crate) fn find(&self, key: &Key, now_ms: u64) -> Option<Progress> {
+        Some(Progress::unpack(self.0.find(self.print(key), now_ms)?.value))
     }
 
-    /// The inside opened (or goes on with) a connection. False: no place.
-    pub(crate) fn open(&self, key: &Key, now_ms: u64, timeout_ms: u32) -> bool {
-        let new = Stamp::new(now_ms + u64::from(timeout_ms), OPEN);
-        self.0.put(self.print(key), now_ms, |old| old.map_or(new, |old| new.lasting(old)))
+    /// A packet of a connection that has a pinhole: what it has come to, and how long that lasts.
+    /// The outside neither makes a pinhole nor prolongs one that the inside closes.
+    pub(crate) fn advance(
+        &self,
+        key: &Key,
+        now_ms: u64,
+        lives_ms: Row,
+        (side, step): (Side, Step),
+    ) -> Option<Progress> {
+        let stamp = self.0.change(self.print(key), now_ms, |old| {
+            let before = Progress::unpack(old.value);
+            let after = before.shared_after(side, step);
+            if side == Side::Outside && before.state == State::Closing {
+                return old;
+            }
+            let new = stamp(now_ms, lives_ms, after);
+            let closes = after.state == State::Closing && before.state != State::Closing;
+            if closes { new } else { new.lasting(old) }
+        })?;
+        Some(Progress::unpack(stamp.value))
     }
 
-    /// The inside ends the connection: what is still under way may pass for `timeout_ms`.
-    pub(crate) fn close(&self, key: &Key, now_ms: u64, timeout_ms: u32) -> bool {
-        let new = Stamp::new(now_ms + u64::from(timeout_ms), CLOSING);
-        self.0.put(self.print(key), now_ms, |_| new)
+    /// The inside opens a connection that has none. False: no place.
+    pub(crate) fn open(&self, key: &Key, now_ms: u64, lives_ms: Row, progress: Progress) -> bool {
+        self.0.put(self.print(key), now_ms, stamp(now_ms, lives_ms, progress))
     }
+
+    /// Whether pinholes that counted gave way to others in the last `ms`: then to have none does not
+    /// prove that there was none.
+    pub(crate) fn crowded(&self, now_ms: u64, ms: u32) -> bool {
+        self.0.crowded(now_ms, ms)
+    }
+}
+
+fn stamp(now_ms: u64, lives_ms: Row, progress: Progress) -> Stamp {
+    Stamp::new(now_ms + u64::from(lives_ms[progress.state as usize]), progress.pack())
 }

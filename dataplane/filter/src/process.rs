@@ -12,13 +12,13 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use lookup::{ClassId, Revision, Ruleset, Side};
+use lookup::{ClassId, Revision, Ruleset, Side, Vlan};
 
 use crate::counters::Domains;
-use crate::flow::{Hasher, Key, Table};
+use crate::flow::{Hasher, Key, Lives, Table};
 use crate::limiter::{Bucket, Hold};
-use crate::parse::{Fate, Packet, parse};
-use crate::{Counters, DomainCounters, DropReason, Records, Shared};
+use crate::parse::{Fate, Head, Packet, parse};
+use crate::{Counters, DomainCounters, DropReason, Records, Shared, Timeouts};
 
 /// The most frames of one burst.
 pub const BURST: usize = 64;
@@ -56,6 +56,8 @@ pub struct FilterConfig {
     pub records_per_s: u32,
     /// Secret and random, one a worker: nobody outside can aim at one bucket of the flow table.
     pub key: [u8; 16],
+    /// How long silent flows are remembered; all workers that share a [`Shared`] have the same.
+    pub timeouts: Timeouts,
 }
 
 /// Flow buckets that one housekeeping sweeps: 256 entries.
@@ -89,6 +91,12 @@ impl<'a> Burst<'a> {
     fn new(rules: &'a Ruleset, now: Now, side: Side) -> Self {
         Self { rules, revision: rules.revision(), now, now_ms: now.wrapping_ms(), side }
     }
+
+    /// The VLAN to judge a packet in; only one with a tag asks.
+    #[inline]
+    pub(crate) fn vlan(&self, head: &Head) -> Vlan {
+        if head.vlan == 0 { Vlan::NONE } else { self.rules.vlan(head.vlan) }
+    }
 }
 
 impl Now {
@@ -103,7 +111,7 @@ impl Filter {
     #[must_use]
     pub fn new(config: FilterConfig, shared: Arc<Shared>) -> Self {
         Self {
-            table: Table::new(config.flows),
+            table: Table::new(config.flows, Lives::new(&config.timeouts)),
             hasher: Hasher::new(config.key),
             shared,
             bucket: Bucket::new(config.records_per_s),
@@ -136,6 +144,9 @@ impl Filter {
             let Some(packet) = packets.last_mut() else { break };
             parse(frame, side, packet);
             if packet.fate == Fate::Judge {
+                if packet.head.vlan != 0 {
+                    packet.key = packet.key.within(burst.vlan(&packet.head));
+                }
                 *hash = self.hasher.hash(&packet.key);
                 self.table.touch_tags(*hash);
             }

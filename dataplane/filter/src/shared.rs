@@ -14,13 +14,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Room for `flows` connections opened from the inside, over all workers, 32 bytes each; `key`
-    /// is secret and random.
+    /// Room for `flows` connections opened from the inside, over all workers, 32 bytes each, and for
+    /// a quarter as many fragmented datagrams, 16 bytes each; `key` is secret and random.
     #[must_use]
     pub fn new(flows: usize, key: [u8; 16]) -> Self {
         Self {
             pinholes: Pinholes::new(flows, &key),
-            fragments: Fragments::new(&key),
+            fragments: Fragments::new(flows, &key),
             neighbours: Neighbours::new(&key),
         }
     }

@@ -21,6 +21,8 @@ use siphasher::sip::SipHasher13;
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const WAYS: usize = 4;
+/// How often a writer tries again that lost a race.
+const TRIES: usize = 4;
 const VALUE_BITS: u32 = 30;
 /// A tick of the deadline is 2^6 ms.
 const TICK_SHIFT: u32 = 6;
@@ -72,6 +74,8 @@ impl Stamp {
 pub(crate) struct Stamps {
     sets: Box<[Set]>,
     key: SipHasher13,
+    /// When a stamp that counted last gave way; 0: never.
+    crowded_ms: AtomicU64,
 }
 
 impl Stamps {
@@ -81,6 +85,7 @@ impl Stamps {
         Self {
             sets: (0..sets).map(|_| Set::default()).collect(),
             key: SipHasher13::new_with_key(key),
+            crowded_ms: AtomicU64::new(0),
         }
     }
 
@@ -100,31 +105,32 @@ impl Stamps {
         self.slots(print).find_map(|slot| read(slot, print).filter(|stamp| stamp.fresh(now_ms)))
     }
 
-    /// Writes what `merge` makes of the stamp that is there, if any still counts. False when every
-    /// place is taken by a stamp that lasts longer.
-    pub(crate) fn put(
+    /// Makes of the stamp of `print` what `merge` says, if it still counts; what it is then.
+    pub(crate) fn change(
         &self,
         print: u64,
         now_ms: u64,
-        merge: impl Fn(Option<Stamp>) -> Stamp,
-    ) -> bool {
+        merge: impl Fn(Stamp) -> Stamp,
+    ) -> Option<Stamp> {
+        // Two workers that put one print at the same time may have taken two slots: they go together.
+        let mut changed = None;
         for slot in self.slots(print) {
-            let Some(old) = read(slot, print) else { continue };
-            let new = merge(Some(old).filter(|stamp| stamp.fresh(now_ms)));
-            // A slot that was given away meanwhile has another word.
-            let swapped = slot.word.compare_exchange(
-                old.pack(),
-                new.pack(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-            if swapped.is_ok() {
-                return true;
-            }
+            changed = change(slot, print, now_ms, &merge).or(changed);
         }
-        let new = merge(None);
+        changed
+    }
+
+    /// Writes a stamp for a print that [`Stamps::change`] does not find. False when every place is
+    /// taken by a stamp that lasts longer.
+    pub(crate) fn put(&self, print: u64, now_ms: u64, new: Stamp) -> bool {
         // Every failed claim means that another worker made progress; a few tries are plenty.
-        (0..WAYS).any(|_| self.claim(print, now_ms, new))
+        (0..TRIES).any(|_| self.claim(print, now_ms, new))
+    }
+
+    /// Whether a stamp that counted gave way, or one found no place, in the last `ms`.
+    pub(crate) fn crowded(&self, now_ms: u64, ms: u32) -> bool {
+        let last_ms = self.crowded_ms.load(Ordering::Relaxed);
+        last_ms > 0 && now_ms.saturating_sub(last_ms) <= u64::from(ms)
     }
 
     /// Takes the slot whose stamp fades first, if it fades before `new` does.
@@ -141,6 +147,9 @@ impl Stamps {
                 victim = Some((slot, have, left));
             }
         }
+        if victim.is_none_or(|(_, _, left)| left > 0) {
+            self.crowded_ms.store(now_ms.max(1), Ordering::Relaxed);
+        }
         let Some((slot, have, _)) = victim else { return false };
         if slot.print.compare_exchange(have, BUSY, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
@@ -149,6 +158,22 @@ impl Stamps {
         slot.print.store(print, Ordering::Release);
         true
     }
+}
+
+fn change(slot: &Slot, print: u64, now_ms: u64, merge: &impl Fn(Stamp) -> Stamp) -> Option<Stamp> {
+    // Who loses a race goes on from what the winner wrote.
+    for _ in 0..TRIES {
+        let old = read(slot, print).filter(|old| old.fresh(now_ms))?;
+        let new = merge(old);
+        // A slot that was given away meanwhile has another word.
+        let (from, to) = (old.pack(), new.pack());
+        let swapped =
+            slot.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if swapped {
+            return Some(new);
+        }
+    }
+    None
 }
 
 fn read(slot: &Slot, print: u64) -> Option<Stamp> {
@@ -164,7 +189,7 @@ mod tests {
     use super::*;
 
     fn put(stamps: &Stamps, print: u64, now_ms: u64, deadline_ms: u64, value: u32) -> bool {
-        stamps.put(print, now_ms, |_| Stamp::new(deadline_ms, value))
+        stamps.put(print, now_ms, Stamp::new(deadline_ms, value))
     }
 
     #[test]
@@ -182,19 +207,34 @@ mod tests {
     }
 
     #[test]
-    fn merging_sees_what_is_there_only_while_it_counts() {
+    fn a_change_sees_only_what_still_counts() {
         let stamps = Stamps::new(64, &[1; 16]);
         let print = stamps.print(b"key");
-        put(&stamps, print, 0, 1000, 5);
         let count = |now_ms| {
-            let merge = |old: Option<Stamp>| Stamp::new(2000, old.map_or(0, |old| old.value + 1));
-            stamps.put(print, now_ms, merge);
-            stamps.find(print, now_ms).map(|stamp| stamp.value)
+            let merge = |old: Stamp| Stamp::new(2000, old.value + 1).lasting(old);
+            let changed = stamps.change(print, now_ms, merge);
+            assert_eq!(changed, stamps.find(print, now_ms));
+            changed.map(|stamp| stamp.value)
         };
+        assert_eq!(count(0), None);
+        put(&stamps, print, 0, 1000, 5);
         assert_eq!(count(500), Some(6));
+        assert_eq!(count(1500), Some(7), "prolonged by the change");
         assert_eq!(count(5_000_000), None);
-        assert!(put(&stamps, print, 0, 9000, 7));
-        assert_eq!(stamps.find(print, 8000).map(|stamp| stamp.value), Some(7), "one slot a print");
+        assert!(put(&stamps, print, 5_000_000, 5_009_000, 7));
+        assert_eq!(stamps.find(print, 5_008_000).map(|stamp| stamp.value), Some(7));
+    }
+
+    /// Two workers may put one print at the same time: a change reaches both.
+    #[test]
+    fn twins_go_together() {
+        let stamps = Stamps::new(64, &[1; 16]);
+        let print = stamps.print(b"key");
+        put(&stamps, print, 0, 1000, 1);
+        put(&stamps, print, 0, 9000, 1);
+        stamps.change(print, 0, |_| Stamp::new(500, 2));
+        assert_eq!(stamps.find(print, 400).map(|stamp| stamp.value), Some(2));
+        assert_eq!(stamps.find(print, 600), None, "the longer one does not come to light");
     }
 
     #[test]
@@ -203,7 +243,9 @@ mod tests {
         for print in 10..14 {
             assert!(put(&stamps, print, 0, 10_000 * print, 0));
         }
-        assert!(!put(&stamps, 20, 0, 50_000, 0), "sooner gone than all");
+        assert!(!stamps.crowded(0, 1000));
+        assert!(!put(&stamps, 20, 5, 50_000, 0), "sooner gone than all");
+        assert!(stamps.crowded(5, 0) && stamps.crowded(1005, 1000) && !stamps.crowded(1006, 1000));
         assert!(put(&stamps, 20, 0, 500_000, 0));
         assert_eq!(stamps.find(10, 0), None, "the first to fade gave way");
         assert!((11..14).all(|print| stamps.find(print, 0).is_some()));

@@ -1,18 +1,20 @@
 //! What packets do to flows and pinholes.
 //!
+//! A pinhole is what all workers know of a connection that the inside opened; a flow is what one
+//! worker remembers. So a flow asks its pinhole when it comes a step further, when it has not asked
+//! for a while, and on each TCP segment as long as it has seen one side only: the other one may be
+//! known to another worker. A pinhole that is gone ends the flow.
+//!
 //! A flow that a service allowed proves nothing for egress. Should a reload take the service away,
 //! the flow stays as a memory of that: what the inside end still says does not make the connection
 //! one of its own, unless it opens it anew (TCP SYN) or both were silent until the flow expired.
 
 use lookup::Side;
 
-use crate::flow::{Entry, Key, State, timeout_ms};
+use crate::flow::{Entry, Key, Progress, State, Timing};
 use crate::parse::Step;
 use crate::process::{Burst, Filter};
 use crate::verdict::{Answer, Known};
-
-/// A pinhole is renewed by its flow no more often than this.
-const RENEW_MS: u32 = 4_000;
 
 impl Filter {
     /// Keeps what was allowed.
@@ -23,117 +25,152 @@ impl Filter {
         known: Option<Known>,
         answer: &Answer,
     ) {
-        let egress = answer.egress.is_some();
         let was_egress = known.map(|known| known.egress);
-        if egress && burst.side == Side::Inside && was_egress != Some(true) {
+        if answer.egress.is_some() && burst.side == Side::Inside && was_egress != Some(true) {
             let reply_of_a_former_service = was_egress == Some(false) && step != Step::Syn;
             if reply_of_a_former_service || !step.opens() {
                 if let Some(known) = known {
                     self.table.entry(known.slot).seen_ms = burst.now_ms;
                 }
+                // Another worker may have seen it open, and this may be its end.
+                self.prolong(burst, key, step);
                 return;
             }
-            self.open(burst, key, State::Opening);
         }
-        if let Some(known) = known {
-            let entry = self.table.entry(known.slot);
-            entry.revision = burst.revision.0;
-            entry.domain = answer.judgement.domain;
-            if entry.egress != egress {
-                entry.egress = egress;
-                entry.state = answer.egress.unwrap_or_default();
-                (entry.from_outside, entry.from_inside) = (false, false);
-                entry.renewed_ms = burst.now_ms;
+        match known {
+            Some(known) if answer.egress.is_some() == known.egress => {
+                let entry = self.table.entry(known.slot);
+                entry.revision = burst.revision.0;
+                entry.domain = answer.judgement.domain;
+                self.advance(burst, known.slot, step);
             }
-            self.advance(burst, known.slot, step);
-        } else if step != Step::End {
-            if burst.side == Side::Outside && answer.egress == Some(State::Open) {
-                self.open(burst, key, State::Open);
+            _ => {
+                let entry = self.entry(burst, (key, step), answer);
+                match known {
+                    Some(known) => *self.table.entry(known.slot) = entry,
+                    None if step == Step::End => {}
+                    None if self.table.insert(hash, entry) => {}
+                    None => self.counters.flow_table_full += 1,
+                }
             }
-            self.insert(burst, (hash, key), answer);
         }
     }
 
-    fn insert(&mut self, burst: &Burst<'_>, (hash, key): (u64, &Key), answer: &Answer) {
+    /// A new flow, or one that was a service's and is the inside's now, or the reverse.
+    fn entry(&mut self, burst: &Burst<'_>, (key, step): (&Key, Step), answer: &Answer) -> Entry {
         let egress = answer.egress.is_some();
-        let entry = Entry {
+        let before = answer.egress.unwrap_or_default();
+        let owner = burst.side == Side::Inside || !egress;
+        let mut progress = before.after(burst.side, owner, step);
+        if egress {
+            progress = self.renew(burst, key, (progress, step)).unwrap_or(progress);
+        }
+        Entry {
             key: *key,
             revision: burst.revision.0,
             seen_ms: burst.now_ms,
             renewed_ms: burst.now_ms,
             domain: answer.judgement.domain,
-            // From the outside a pinhole proves that the inside was seen, by this worker or another.
-            state: answer.egress.unwrap_or_default(),
+            progress,
+            timing: Timing::of(key.proto()),
             egress,
-            from_outside: burst.side == Side::Outside,
-            from_inside: burst.side == Side::Inside || egress,
-        };
-        if !self.table.insert(hash, entry) {
-            self.counters.flow_table_full += 1;
         }
     }
 
-    /// A packet of a known flow: what it does to the state, and to the pinhole.
+    /// A packet of a known flow: what it does to the state, and to the pinhole. False: the connection
+    /// has ended, as another worker saw.
     #[inline]
-    pub(crate) fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) {
+    pub(crate) fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
+        let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.entry(slot);
-        let inside = burst.side == Side::Inside;
-        let before = entry.state;
-        let owner = inside || !entry.egress;
-        match (before, step) {
-            (_, Step::End) => entry.state = State::Closing,
-            (State::Closing, Step::Syn | Step::Datagram | Step::Query) if owner => {
-                entry.state = State::Opening;
-                (entry.from_outside, entry.from_inside) = (false, false);
+        let before = entry.progress;
+        let owner = burst.side == Side::Inside || !entry.egress;
+        entry.progress = before.after(burst.side, owner, step);
+        if entry.egress {
+            let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
+            let asks = before.state == State::Opening && step == Step::Segment;
+            if (due || asks || entry.progress != before) && !self.consult(burst, slot, step) {
+                return false;
             }
-            _ => {}
-        }
-        if inside {
-            entry.from_inside = true;
-        } else {
-            entry.from_outside = true;
-        }
-        // A forged SYN has an answer too, but nothing follows it.
-        let shakes = matches!(step, Step::Syn | Step::SynAck);
-        if entry.state == State::Opening && !shakes && entry.from_inside && entry.from_outside {
-            entry.state = State::Open;
         }
         // Once it is closing, the outside cannot keep a connection of the inside alive.
-        if owner || before != State::Closing {
-            entry.seen_ms = burst.now_ms;
+        if owner || before.state != State::Closing {
+            self.table.entry(slot).seen_ms = burst.now_ms;
         }
-        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= RENEW_MS;
-        if entry.egress && (due || entry.state != before) {
-            self.renew(burst, slot);
-        }
+        true
     }
 
-    /// Keeps the pinhole of an egress flow as long as the flow.
+    /// Whether a flow still stands that an ICMP error is about.
+    pub(crate) fn standing(&mut self, burst: &Burst<'_>, slot: usize) -> bool {
+        let Entry { key, egress, .. } = *self.table.entry(slot);
+        let known = Some(Known { slot, egress });
+        !egress || burst.side == Side::Inside || self.opened(burst, &key, known).is_some()
+    }
+
+    /// How far a connection has come that the inside opened, if it did.
+    pub(crate) fn opened(
+        &mut self,
+        burst: &Burst<'_>,
+        key: &Key,
+        known: Option<Known>,
+    ) -> Option<Progress> {
+        let pinholes = &self.shared.pinholes;
+        let now_ms = burst.now.mono_ms;
+        pinholes.find(key, now_ms).or_else(|| match known {
+            Some(Known { slot, egress: true }) => {
+                let entry = self.table.entry(slot);
+                let (timing, progress) = (entry.timing, entry.progress);
+                let timeout_ms = self.table.lives.of(timing, progress.state);
+                // Where pinholes give way to others, a flow is proof enough.
+                pinholes.crowded(now_ms, timeout_ms).then_some(progress)
+            }
+            _ => None,
+        })
+    }
+
+    /// Brings a flow and its pinhole together; false when the connection has ended.
     #[cold]
-    fn renew(&mut self, burst: &Burst<'_>, slot: usize) {
+    fn consult(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
         let entry = self.table.entry(slot);
         entry.renewed_ms = burst.now_ms;
-        let (key, state) = (entry.key, entry.state);
-        let now_ms = burst.now.mono_ms;
-        match (burst.side, state) {
-            (Side::Inside, State::Closing) => {
-                let timeout_ms = timeout_ms(key.proto(), state);
-                self.shared.pinholes.close(&key, now_ms, timeout_ms);
+        let (key, progress) = (entry.key, entry.progress);
+        match self.renew(burst, &key, (progress, step)) {
+            Some(shared) => {
+                // What the outside ended may give way here, though it has not ended for all.
+                if progress.state != State::Closing {
+                    self.table.entry(slot).progress = shared;
+                }
+                true
             }
-            (Side::Inside, _) => self.open(burst, &key, state),
-            (Side::Outside, State::Closing) => {}
-            // The outside may prolong a pinhole, but neither make one nor bring a closing one back.
-            (Side::Outside, _) => match self.shared.pinholes.find(&key, now_ms) {
-                Some(State::Open) => self.open(burst, &key, state),
-                _ => self.table.entry(slot).state = State::Closing,
-            },
+            None if self.opened(burst, &key, Some(Known { slot, egress: true })).is_some() => true,
+            None => {
+                self.table.remove(slot);
+                false
+            }
         }
     }
 
-    fn open(&mut self, burst: &Burst<'_>, key: &Key, state: State) {
-        let timeout_ms = timeout_ms(key.proto(), state);
-        if !self.shared.pinholes.open(key, burst.now.mono_ms, timeout_ms) {
+    /// Takes the pinhole of a connection along; the inside makes one where there is none.
+    fn renew(
+        &mut self,
+        burst: &Burst<'_>,
+        key: &Key,
+        (progress, step): (Progress, Step),
+    ) -> Option<Progress> {
+        let shared = self.prolong(burst, key, step);
+        if shared.is_some() || burst.side == Side::Outside {
+            return shared;
+        }
+        let row_ms = self.table.lives.row(Timing::of(key.proto()));
+        if !self.shared.pinholes.open(key, burst.now.mono_ms, row_ms, progress) {
             self.counters.pinholes_full += 1;
         }
+        Some(progress)
+    }
+
+    fn prolong(&mut self, burst: &Burst<'_>, key: &Key, step: Step) -> Option<Progress> {
+        let row_ms = self.table.lives.row(Timing::of(key.proto()));
+        let packet = (burst.side, step);
+        self.shared.pinholes.advance(key, burst.now.mono_ms, row_ms, packet)
     }
 }

@@ -11,10 +11,10 @@
 //!                          `- none -----> egress verdict; allowed: flow and pinhole
 //! ```
 
-use lookup::{Judgement, Query, Reason, Side, Verdict, Vlan};
+use lookup::{Judgement, Query, Reason, Side, Verdict};
 
-use crate::flow::{Key, State};
-use crate::fragment::First;
+use crate::flow::{Key, Progress, State};
+use crate::fragment::{First, Found};
 use crate::outcome::Cause;
 use crate::parse::{Packet, Step};
 use crate::process::{Action, Burst, Ends, Filter};
@@ -32,7 +32,7 @@ pub(crate) struct Known {
 pub(crate) struct Answer {
     pub(crate) judgement: Judgement,
     /// The pair was allowed as a connection from the inside, which has come this far.
-    pub(crate) egress: Option<State>,
+    pub(crate) egress: Option<Progress>,
 }
 
 impl Filter {
@@ -41,12 +41,16 @@ impl Filter {
     pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
         let Some(slot) = self.table.find(hash, &packet.key) else { return false };
         let entry = self.table.entry(slot);
-        if entry.revision != burst.revision.0 || entry.expired(burst.now_ms) {
+        let (revision, domain) = (entry.revision, entry.domain);
+        if revision != burst.revision.0 || self.table.expired(slot, burst.now_ms) {
             return false;
         }
-        let domain = entry.domain;
-        if packet.step != Step::Error {
-            self.advance(burst, slot, packet.step);
+        let lives = match packet.step {
+            Step::Error => self.standing(burst, slot),
+            step => self.advance(burst, slot, step),
+        };
+        if !lives {
+            return false;
         }
         self.forward(burst, packet, domain);
         true
@@ -78,8 +82,13 @@ impl Filter {
                 Action::Forward
             }
             Verdict::Drop(reason) => {
-                if let Some(Known { slot, egress: true }) = known {
-                    self.table.remove(slot);
+                match known {
+                    Some(Known { slot, egress: true }) => self.table.remove(slot),
+                    // What the policy no longer allows may give way to what it does.
+                    Some(Known { slot, egress: false }) => {
+                        self.table.entry(slot).progress.state = State::Closing;
+                    }
+                    None => {}
                 }
                 let cause = Cause::policy(reason, judgement);
                 if judgement.shadow {
@@ -98,25 +107,21 @@ impl Filter {
         packet: &Packet,
         records: &mut impl Records,
     ) -> Action {
-        let Packet { head, piece, .. } = packet;
-        let judged = (burst.side, burst.revision);
+        let scope = self.scope(burst, packet);
         let fragments = &self.shared.fragments;
-        let found = piece.as_ref().and_then(|piece| {
-            let first = fragments.find((head, piece), judged, burst.now.mono_ms)?;
-            Some((first, piece.offset))
-        });
+        let found = packet
+            .piece
+            .as_ref()
+            .map_or(Found::Orphan, |piece| fragments.follow((&packet.head, piece), &scope));
         let orphan = Cause::packet(DropReason::FragmentOrphan);
         match found {
-            None => self.drop(burst, packet, orphan, records),
-            Some((first, offset)) if offset < first.end => {
-                let cause = Cause::packet(DropReason::FragmentOverlap);
-                self.drop(burst, packet, cause, records)
-            }
-            Some((First { shadow: true, domain, .. }, _)) => {
+            Found::Orphan => self.drop(burst, packet, orphan, records),
+            Found::Overlap => self.refuse(burst, packet, DropReason::FragmentOverlap, records),
+            Found::After(First { shadow: true, domain, .. }) => {
                 // Enforcement would have dropped the first one, and this one for want of it.
                 self.shadow(burst, packet, orphan.within(domain), records)
             }
-            Some((first, _)) => {
+            Found::After(first) => {
                 self.forward(burst, packet, first.domain);
                 Action::Forward
             }
@@ -132,10 +137,11 @@ impl Filter {
         records: &mut impl Records,
     ) -> Action {
         let (head, now_ms) = (&packet.head, burst.now.mono_ms);
+        let vlan = burst.vlan(head);
         let neighbours = &self.shared.neighbours;
         match burst.side {
-            Side::Outside => neighbours.learn(head.src, now_ms),
-            Side::Inside if !neighbours.know(head.dst, now_ms) => {
+            Side::Outside => neighbours.learn(head.src, vlan, now_ms),
+            Side::Inside if !neighbours.know(head.dst, vlan, now_ms) => {
                 return self.refuse(burst, packet, DropReason::OffLink, records);
             }
             Side::Inside => {}
@@ -156,36 +162,33 @@ impl Filter {
 
     fn known(&mut self, burst: &Burst<'_>, hash: u64, key: &Key) -> Option<Known> {
         let slot = self.table.find(hash, key)?;
-        let entry = self.table.entry(slot);
-        if entry.expired(burst.now_ms) {
+        if self.table.expired(slot, burst.now_ms) {
             self.table.remove(slot);
             return None;
         }
-        Some(Known { slot, egress: entry.egress })
+        Some(Known { slot, egress: self.table.entry(slot).egress })
     }
 
     fn judge(&mut self, burst: &Burst<'_>, key: &Key, ends: Ends, known: Option<Known>) -> Answer {
         let Ends { remote, local } = ends;
-        let (proto, local_port) = (key.proto(), key.local_port());
-        let vlan = Vlan::default();
+        let (proto, local_port, vlan) = (key.proto(), key.local_port(), key.vlan());
         let query = Query { side: burst.side, remote, local, proto, local_port, vlan };
         let judgement = burst.rules.judge(query);
         if burst.side == Side::Inside {
-            return Answer { judgement, egress: judgement.egress.then_some(State::Opening) };
+            return Answer { judgement, egress: judgement.egress.then(Progress::default) };
         }
         if judgement.verdict != Verdict::Drop(Reason::NoService) {
             return Answer { judgement, egress: None };
         }
         let reply = burst.rules.judge_reply(remote);
-        if let Some(Known { slot, egress: true }) = known {
-            let state = self.table.entry(slot).state;
-            return Answer { judgement: reply, egress: Some(state) };
+        let own = matches!(known, Some(Known { egress: true, .. }));
+        if reply.verdict != Verdict::Allow {
+            // The rule that ends a connection of the inside, while it is known here.
+            return Answer { judgement: if own { reply } else { judgement }, egress: None };
         }
-        if reply.verdict == Verdict::Allow
-            && let Some(state) = self.shared.pinholes.find(key, burst.now.mono_ms)
-        {
-            return Answer { judgement: reply, egress: Some(state) };
+        match self.opened(burst, key, known) {
+            Some(progress) => Answer { judgement: reply, egress: Some(progress) },
+            None => Answer { judgement, egress: None },
         }
-        Answer { judgement, egress: None }
     }
 }

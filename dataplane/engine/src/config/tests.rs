@@ -19,6 +19,7 @@ fn every_key_but_interface_has_a_default() {
     assert_eq!(config.cores, [3]);
     assert_eq!((config.mode, config.poll), (Mode::Auto, Poll::Busy));
     assert_eq!((config.frames, config.flows), (16_384, 1 << 20));
+    assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.drops, Path::new("/var/log/palisade/drops.jsonl"));
     assert_eq!(config.records_per_s, 10_000);
     assert_eq!(config.socket, Path::new("/run/palisade/control.sock"));
@@ -30,6 +31,8 @@ fn every_key_but_interface_has_a_default() {
 fn every_key_is_taken() {
     let text = "policy = \"p.toml\"\n\
         [workers]\ncores = [0, 2]\nmode = \"skb\"\npoll = \"adaptive\"\nframes = 1024\nflows = 64\n\
+        [timeouts]\ntcp_opening = 1\ntcp_open = 604800\ntcp_closing = 3\nudp_opening = 4\n\
+        udp_open = 5\nicmp = 6\nother_opening = 7\nother_open = 8\nfragment = 9\n\
         [drops]\npath = \"/tmp/d.jsonl\"\nrate = 0\n\
         [control]\nsocket = \"c.sock\"\nmetrics = \"127.0.0.1:9477\"\n\
         [fail]\nmode = \"open\"\n";
@@ -38,6 +41,18 @@ fn every_key_is_taken() {
     assert_eq!(config.cores, [0, 2]);
     assert_eq!((config.mode, config.poll), (Mode::Skb, Poll::Adaptive));
     assert_eq!((config.frames, config.flows), (1024, 64));
+    let timeouts = Timeouts {
+        tcp_opening_s: 1,
+        tcp_open_s: 604_800,
+        tcp_closing_s: 3,
+        udp_opening_s: 4,
+        udp_open_s: 5,
+        icmp_s: 6,
+        other_opening_s: 7,
+        other_open_s: 8,
+        fragment_s: 9,
+    };
+    assert_eq!(config.timeouts, timeouts);
     assert_eq!((config.drops, config.records_per_s), (PathBuf::from("/tmp/d.jsonl"), 0));
     assert_eq!(config.socket, Path::new("/etc/palisade/c.sock"));
     assert_eq!(config.metrics, Some("127.0.0.1:9477".parse().unwrap()));
@@ -45,7 +60,7 @@ fn every_key_is_taken() {
 }
 
 /// A line put before the interfaces, and what is answered: line, column, message, help.
-const MISTAKES: [(&str, usize, usize, &str, &str); 13] = [
+const MISTAKES: [(&str, usize, usize, &str, &str); 17] = [
     ("polic = \"p\"", 1, 1, "unknown key `polic` in `gateway.toml`", "did you mean `policy`?"),
     ("policy = 3", 1, 10, "invalid type", "put it in quotes"),
     ("[worker]\ncores = [1]", 1, 2, "unknown key `worker`", "did you mean `workers`?"),
@@ -56,6 +71,10 @@ const MISTAKES: [(&str, usize, usize, &str, &str); 13] = [
     ("[workers]\nmode = \"zero-copy\"", 2, 8, "unknown mode `zero-copy`", "`zerocopy`?"),
     ("[workers]\npoll = \"x\"", 2, 8, "unknown poll mode `x`", "busy, adaptive, interrupt"),
     ("[workers]\nframes = 8", 2, 10, "8 is out of range", "choose 512 to"),
+    ("[timeouts]\nudp = 5", 2, 1, "unknown key `udp` in `timeouts`", "`udp_open`"),
+    ("[timeouts]\nicmp = 0", 2, 8, "0 is out of range", "choose 1 to 604800; the default is 60"),
+    ("[timeouts]\ntcp_open = 604801", 2, 12, "604801 is out of range", "the default is 7440"),
+    ("[timeouts]\nfragment = 0.5", 2, 12, "invalid type", "whole number"),
     ("[control]\nmetrics = \"9477\"", 2, 11, "not an address", "127.0.0.1:9477"),
     ("[fail]\nmode = \"close\"", 2, 8, "unknown fail mode `close`", "`closed`?"),
     ("[drops]\nrate = -5", 2, 8, "invalid value", "whole number"),

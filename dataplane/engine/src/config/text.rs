@@ -20,6 +20,20 @@ section! {
     }
 }
 section! {
+    /// `[timeouts]`, in seconds
+    TimeoutsText {
+        tcp_opening: Spanned<u32>,
+        tcp_open: Spanned<u32>,
+        tcp_closing: Spanned<u32>,
+        udp_opening: Spanned<u32>,
+        udp_open: Spanned<u32>,
+        icmp: Spanned<u32>,
+        other_opening: Spanned<u32>,
+        other_open: Spanned<u32>,
+        fragment: Spanned<u32>,
+    }
+}
+section! {
     /// `[drops]`
     DropsText { path: Spanned<String>, rate: Spanned<u32>, }
 }
@@ -40,12 +54,13 @@ pub(super) struct FileText {
     /// Where `[interface]` stands; the start of the file when it is missing.
     pub(super) interface_span: Range<usize>,
     pub(super) workers: WorkersText,
+    pub(super) timeouts: TimeoutsText,
     pub(super) drops: DropsText,
     pub(super) control: ControlText,
     pub(super) fail: FailText,
 }
 
-const KEYS: &[&str] = &["policy", "interface", "workers", "drops", "control", "fail"];
+const KEYS: &[&str] = &["policy", "interface", "workers", "timeouts", "drops", "control", "fail"];
 
 impl FileText {
     /// Reads the text; whatever does not fit is reported and left out.
@@ -60,6 +75,7 @@ impl FileText {
                     file.interface = or_empty(document, "interface", node);
                 }
                 "workers" => file.workers = or_empty(document, "workers", node),
+                "timeouts" => file.timeouts = or_empty(document, "timeouts", node),
                 "drops" => file.drops = or_empty(document, "drops", node),
                 "control" => file.control = or_empty(document, "control", node),
                 "fail" => file.fail = or_empty(document, "fail", node),

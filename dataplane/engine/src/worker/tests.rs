@@ -8,7 +8,7 @@ use std::{
 
 use af_xdp_rs::{SocketConfig, UmemConfig, sim::Kernel};
 use etherparse::PacketBuilder;
-use filter::{DropRecord, FilterConfig, Shared};
+use filter::{DropRecord, FilterConfig, Shared, Timeouts};
 use lookup::{Revision, Ruleset};
 use rtrb::Consumer;
 
@@ -63,7 +63,12 @@ impl Bench {
         let publisher = Publisher::new(ruleset(POLICY, 1));
         let board = Board::new(Snapshot::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let filter = FilterConfig { flows: 1024, records_per_s, key: [7; 16] };
+        let filter = FilterConfig {
+            flows: 1024,
+            records_per_s,
+            key: [7; 16],
+            timeouts: Timeouts::default(),
+        };
         let worker = Worker {
             sockets: [outside, inside],
             umem,

@@ -3,7 +3,7 @@
 //! Normalised by side: the address on the outside is `remote`, whichever way the packet goes, so
 //! both directions of a connection have one key. 40 bytes of plain integers, ready for a BPF map.
 
-use lookup::{Proto, Side};
+use lookup::{Proto, Side, Vlan};
 
 use crate::Family;
 use crate::parse::Head;
@@ -14,7 +14,7 @@ pub(crate) struct Key {
     /// High and low half of both addresses, in words of 8 bytes so that an entry fits a line.
     remote: [u64; 2],
     local: [u64; 2],
-    /// remote port (16 bits), local port (16), kind (8), version of IP (8), protocol (16).
+    /// remote port (16 bits), local port (16), VLAN (16), kind (4), version of IP (4), protocol (8).
     tail: u64,
 }
 
@@ -32,20 +32,32 @@ impl Key {
         let version: u64 = if head.family == Family::V4 { 4 } else { 6 };
         let tail = u64::from(remote_port) << 48
             | u64::from(local_port) << 32
-            | version << 16
+            | version << 8
             | u64::from(Proto(proto).folded().0);
         Self { remote: halves(remote), local: halves(local), tail }
     }
 
     /// The same ends in a conversation of another kind (which ICMP query, and who asked).
     pub(crate) fn with_kind(self, kind: u8) -> Self {
-        Self { tail: self.tail | u64::from(kind) << 24, ..self }
+        Self { tail: self.tail | u64::from(kind & 15) << 12, ..self }
+    }
+
+    /// The same ends in a VLAN that the policy tells apart; no key has one before.
+    #[inline]
+    pub(crate) fn within(self, vlan: Vlan) -> Self {
+        Self { tail: self.tail | u64::from(vlan.0) << 16, ..self }
+    }
+
+    /// The VLAN that the pair is judged in.
+    #[inline]
+    pub(crate) fn vlan(&self) -> Vlan {
+        Vlan(((self.tail >> 16) & 0xffff) as u16)
     }
 
     /// Whether the addresses are IPv4.
     #[inline]
     pub(crate) fn is_v4(&self) -> bool {
-        (self.tail >> 16) & 0xff == 4
+        (self.tail >> 8) & 15 == 4
     }
 
     /// The protocol, folded.

@@ -4,10 +4,13 @@ mod hash;
 mod key;
 #[cfg(test)]
 mod model;
+mod progress;
 mod table;
 mod timeouts;
 
 pub(crate) use hash::Hasher;
 pub(crate) use key::Key;
+pub(crate) use progress::{Progress, State};
 pub(crate) use table::{Entry, Table};
-pub(crate) use timeouts::{State, timeout_ms};
+pub use timeouts::Timeouts;
+pub(crate) use timeouts::{Lives, Row, Timing};

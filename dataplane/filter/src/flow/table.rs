@@ -16,7 +16,7 @@
 
 use lookup::DomainId;
 
-use super::{Key, State, timeout_ms};
+use super::{Key, Lives, Progress, State, Timing};
 
 const WAYS: usize = 8;
 /// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
@@ -34,11 +34,10 @@ pub(crate) struct Entry {
     /// When its pinhole was last renewed, milliseconds, wrapping.
     pub(crate) renewed_ms: u32,
     pub(crate) domain: Option<DomainId>,
-    pub(crate) state: State,
+    pub(crate) progress: Progress,
+    pub(crate) timing: Timing,
     /// Opened from the inside: its replies are allowed, and it has a pinhole.
     pub(crate) egress: bool,
-    pub(crate) from_outside: bool,
-    pub(crate) from_inside: bool,
 }
 
 const _: () = assert!(size_of::<Entry>() == 64);
@@ -46,8 +45,8 @@ const _: () = assert!(size_of::<Entry>() == 64);
 impl Entry {
     /// The flow was silent for too long.
     #[inline]
-    pub(crate) fn expired(&self, now_ms: u32) -> bool {
-        now_ms.wrapping_sub(self.seen_ms) > timeout_ms(self.key.proto(), self.state)
+    pub(crate) fn expired(&self, now_ms: u32, lives: &Lives) -> bool {
+        now_ms.wrapping_sub(self.seen_ms) > lives.of(self.timing, self.progress.state)
     }
 }
 
@@ -72,6 +71,7 @@ impl Tags {
 pub(crate) struct Table {
     tags: Box<[Tags]>,
     entries: Box<[Entry]>,
+    pub(crate) lives: Lives,
     mask: usize,
     len: usize,
     /// The next bucket that [`Table::expire`] looks at.
@@ -80,11 +80,12 @@ pub(crate) struct Table {
 
 impl Table {
     /// Room for `flows`, rounded up to a power of two.
-    pub(crate) fn new(flows: usize) -> Self {
+    pub(crate) fn new(flows: usize, lives: Lives) -> Self {
         let buckets = flows.div_ceil(WAYS).clamp(1, MAX_BUCKETS).next_power_of_two();
         Self {
             tags: vec![Tags::default(); buckets].into_boxed_slice(),
             entries: vec![Entry::default(); buckets * WAYS].into_boxed_slice(),
+            lives,
             mask: buckets - 1,
             len: 0,
             cursor: 0,
@@ -145,6 +146,12 @@ impl Table {
         None
     }
 
+    /// Whether the flow in `slot` was silent for too long.
+    #[inline]
+    pub(crate) fn expired(&self, slot: usize, now_ms: u32) -> bool {
+        self.entries[slot].expired(now_ms, &self.lives)
+    }
+
     /// The entry in `slot`.
     #[inline]
     pub(crate) fn entry(&mut self, slot: usize) -> &mut Entry {
@@ -181,11 +188,11 @@ impl Table {
         let mut oldest = None;
         for slot in buckets.iter().flat_map(|bucket| bucket * WAYS..(bucket + 1) * WAYS) {
             let entry = &self.entries[slot];
-            if entry.expired(now_ms) {
+            if entry.expired(now_ms, &self.lives) {
                 return Some(slot);
             }
             let age_ms = now_ms.wrapping_sub(entry.seen_ms);
-            if entry.state != State::Open && oldest.is_none_or(|(_, most)| age_ms > most) {
+            if entry.progress.state != State::Open && oldest.is_none_or(|(_, most)| age_ms > most) {
                 oldest = Some((slot, age_ms));
             }
         }
@@ -206,7 +213,7 @@ impl Table {
         for _ in 0..buckets.min(self.mask + 1) {
             for way in 0..WAYS {
                 let slot = self.cursor * WAYS + way;
-                if self.tags[self.cursor].0[way] != 0 && self.entries[slot].expired(now_ms) {
+                if self.tags[self.cursor].0[way] != 0 && self.expired(slot, now_ms) {
                     self.remove(slot);
                 }
             }

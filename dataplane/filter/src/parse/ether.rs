@@ -1,7 +1,7 @@
 //! Ethernet and its VLAN tags (IEEE 802.3, 802.1Q, 802.1ad), and ARP (RFC 826).
 //!
-//! Tags never hide a packet: up to two are skipped, whatever their id or priority, and what they
-//! carry is judged as if it came untagged.
+//! Tags never hide a packet: up to two are skipped, whatever their id or priority. What they carry
+//! is judged as if it came untagged, but for VLANs that the policy names.
 
 use super::be16;
 use crate::DropReason;
@@ -18,7 +18,7 @@ const MAX_TAGS: usize = 2;
 /// A frame without its link header.
 pub(super) struct Link<'a> {
     pub(super) ethertype: u16,
-    /// The id of the outermost tag, 0 without one.
+    /// The id of the outermost tag that has one, 0 without.
     pub(super) vlan: u16,
     pub(super) bytes: &'a [u8],
 }
@@ -34,7 +34,7 @@ pub(super) fn read(frame: &[u8]) -> Result<Link<'_>, DropReason> {
             return Err(DropReason::VlanDepth);
         }
         let (tag, rest) = bytes.split_first_chunk::<4>().ok_or(DropReason::Truncated)?;
-        if tags == 0 {
+        if vlan == 0 {
             vlan = be16!(tag, 0) & 0x0fff;
         }
         ethertype = be16!(tag, 2);

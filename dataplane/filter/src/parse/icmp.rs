@@ -13,7 +13,7 @@
 
 use lookup::{Proto, Side};
 
-use super::{Fate, Head, Payload, Step, be16, ipv4, ipv6, transport};
+use super::{Fate, Head, Payload, Step, authentication, be16, ipv4, ipv6, transport};
 use crate::flow::Key;
 use crate::{DropReason, Family};
 
@@ -32,7 +32,7 @@ const TIMESTAMP: u8 = 2;
 /// No flow has it. Without it, ICMP's number in a packet of the other family would open the way.
 const NOTICE: u8 = 3;
 /// Marks a query that the inside asked.
-const ASKED_INSIDE: u8 = 0x80;
+const ASKED_INSIDE: u8 = 8;
 
 fn message(family: Family, kind: u8) -> Message {
     match (family, kind) {
@@ -161,7 +161,8 @@ fn embedded_v4<'a>(outer: &Head, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
         return None;
     }
     let (src, dst) = ipv4::addresses(fixed);
-    Some((Head { src, dst, proto: fixed[9], ..*outer }, bytes.get(header_len..)?))
+    let (proto, payload) = authentication::skip(fixed[9], bytes.get(header_len..)?).ok()?;
+    Some((Head { src, dst, proto, ..*outer }, payload))
 }
 
 fn embedded_v6<'a>(outer: &Head, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {

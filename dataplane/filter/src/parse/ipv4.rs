@@ -46,7 +46,9 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
     } else {
         None
     };
-    Ok(Payload { proto: fixed[9], hop_limit: fixed[8], fragmented, piece, bytes: payload })
+    let packet =
+        Payload { proto: fixed[9], hop_limit: fixed[8], fragmented, piece, bytes: payload };
+    if offset > 0 { Ok(packet) } else { packet.authenticated() }
 }
 
 /// Source and destination, host byte order.

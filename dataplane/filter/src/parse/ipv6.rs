@@ -4,13 +4,12 @@
 //! packet's real ends others than those that are judged is dropped: routing headers that still
 //! have a way to go (RFC 5095, RFC 8754) and home addresses (RFC 6275).
 
-use super::{Head, Payload, Piece, be16};
+use super::{Head, Payload, Piece, authentication, be16};
 use crate::{DropReason, Family};
 
 pub(super) const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
 /// The most extension headers of one packet; RFC 8200 lets each occur once, one of them twice.
@@ -74,10 +73,7 @@ pub(super) fn walk(mut next: u8, mut bytes: &[u8]) -> Result<Chain<'_>, DropReas
                 }
                 (header, rest)
             }
-            AUTHENTICATION => {
-                let len = usize::from(*bytes.get(1).ok_or(short)?) * 4 + 8;
-                bytes.split_at_checked(len).ok_or(short)?
-            }
+            authentication::NUMBER => authentication::split(bytes)?.ok_or(short)?,
             FRAGMENT if fragmented => return Err(DropReason::BadHeader),
             FRAGMENT => {
                 let (header, rest) = bytes.split_first_chunk::<8>().ok_or(short)?;

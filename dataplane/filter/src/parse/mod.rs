@@ -4,10 +4,11 @@
 //! addresses and ports. What cannot be read is a [`DropReason`], never an error.
 //!
 //! ```text
-//!  | ethernet | 0-2 tags | IPv4 + options            | TCP, UDP, SCTP, DCCP, UDP-Lite | ...
+//!  | ethernet | 0-2 tags | IPv4 + options, AH        | TCP, UDP, SCTP, DCCP, UDP-Lite | ...
 //!                        | IPv6 + 0-8 extensions     | ICMP -> what it embeds         | ...
 //! ```
 
+mod authentication;
 mod ether;
 mod icmp;
 mod ipv4;

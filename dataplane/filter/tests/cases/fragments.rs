@@ -26,7 +26,10 @@ fn all_go_the_way_of_the_first() {
         let mut lab = Lab::with("policy", 2, 1024, 1000);
         let pieces = fragments(&good, 7, &[104, 200]);
         assert_eq!(lab.burst(0, Outside, &pieces), [Forward; 3], "in one burst");
-        assert_eq!(lab.send_to(1, Outside, &pieces[2]), Forward, "another worker");
+        let later = &fragments(&good, 9, &[104, 200]);
+        assert_eq!(lab.send_to(0, Outside, &later[0]), Forward);
+        assert_eq!(lab.send_to(1, Outside, &later[2]), Forward, "another worker, out of order");
+        assert_eq!(lab.send_to(1, Outside, &later[1]), Forward);
         let pieces = fragments(&bad, 8, &[104, 200]);
         assert_eq!(lab.burst(0, Outside, &pieces), [Drop; 3]);
         let reasons: Vec<_> = lab.records.iter().map(|record| record.reason).collect();
@@ -58,7 +61,20 @@ fn no_fragment_lies_over_the_first() {
         let mut lab = Lab::new("policy");
         lab.send(Outside, &fragment(&good, 7, 0, true, &[0x11; 64]));
         lab.send(Outside, &fragments(&good, 7, &[104])[0]);
-        for (offset, want) in [(8, Drop), (64, Drop), (96, Drop), (104, Forward), (112, Forward)] {
+        let pieces = [
+            (8, Drop),
+            (64, Drop),
+            (96, Drop),
+            (104, Forward),
+            (104, Drop),
+            (112, Drop),
+            (120, Forward),
+            (128, Drop),
+            (152, Forward),
+            (136, Forward),
+            (144, Drop),
+        ];
+        for (offset, want) in pieces {
             let piece = fragment(&good, 7, offset, false, &[0; 16]);
             assert_eq!(lab.send(Outside, &piece), want, "offset {offset}");
             if want == Drop {
@@ -69,6 +85,8 @@ fn no_fragment_lies_over_the_first() {
         lab.send(Outside, &fragments(&good, 7, &[40])[0]);
         let piece = fragment(&good, 7, 48, false, &[0; 16]);
         assert_eq!(lab.refused(Outside, &piece), FragmentOverlap);
+        // Another datagram may have the id of one that is complete.
+        assert_eq!(lab.burst(0, Outside, &fragments(&good, 7, &[104, 200])), [Forward; 3]);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use filter::{
     Action, Actions, BURST, Counters, DropReason, DropRecord, Filter, FilterConfig, Now, Shared,
+    Timeouts,
 };
 use lookup::{Revision, Ruleset, Side};
 
@@ -42,9 +43,18 @@ impl Lab {
     }
 
     pub(crate) fn with(policy: &str, workers: u8, flows: usize, records_per_s: u32) -> Self {
+        Self::timed(policy, workers, (flows, records_per_s), Timeouts::default())
+    }
+
+    pub(crate) fn timed(
+        policy: &str,
+        workers: u8,
+        (flows, records_per_s): (usize, u32),
+        timeouts: Timeouts,
+    ) -> Self {
         let shared = Arc::new(Shared::new(flows, [7; 16]));
         let worker = |key| {
-            let config = FilterConfig { flows, records_per_s, key: [key; 16] };
+            let config = FilterConfig { flows, records_per_s, key: [key; 16], timeouts };
             Filter::new(config, Arc::clone(&shared))
         };
         Self {

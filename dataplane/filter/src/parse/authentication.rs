@@ -1,0 +1,54 @@
+//! The authentication header (RFC 4302), which IPv4 and IPv6 may put before the transport header.
+//!
+//! It hides nothing, so it is skipped: the verdict is that of the ports behind it.
+
+use super::Payload;
+use crate::DropReason;
+
+pub(super) const NUMBER: u8 = 51;
+
+/// The most of them in one packet; honest senders use one.
+const MAX_HEADERS: usize = 8;
+
+/// One header at the start of `bytes`, and what follows it. `None`: cut short.
+#[inline]
+pub(super) fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DropReason> {
+    let Some(&words) = bytes.get(1) else { return Ok(None) };
+    // Its length is that of its fixed part of 12 bytes at least.
+    if words == 0 {
+        return Err(DropReason::BadHeader);
+    }
+    Ok(bytes.split_at_checked(usize::from(words) * 4 + 8))
+}
+
+/// What an IPv4 packet of protocol `proto` carries behind all its authentication headers.
+#[inline]
+pub(super) fn skip(proto: u8, bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
+    if proto == NUMBER { walk(bytes) } else { Ok((proto, bytes)) }
+}
+
+#[cold]
+fn walk(mut bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
+    for _ in 0..MAX_HEADERS {
+        let (header, rest) = split(bytes)?.ok_or(DropReason::Truncated)?;
+        bytes = rest;
+        match header.first() {
+            Some(&NUMBER) => {}
+            Some(&next) => return Ok((next, bytes)),
+            None => return Err(DropReason::Truncated),
+        }
+    }
+    Err(DropReason::TooManyHeaders)
+}
+
+impl<'a> Payload<'a> {
+    /// The same without its authentication headers.
+    #[inline]
+    pub(super) fn authenticated(self) -> Result<Self, DropReason> {
+        match skip(self.proto, self.bytes) {
+            Ok((proto, bytes)) => Ok(Self { proto, bytes, ..self }),
+            Err(DropReason::Truncated) => Err(self.short()),
+            Err(reason) => Err(reason),
+        }
+    }
+}
