@@ -16,6 +16,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use axum::{
@@ -25,9 +26,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use lookup::{Revision, Ruleset};
 use tokio::sync::oneshot;
 
-use crate::{Error, metrics, state::State};
+use crate::{Error, logger::Legends, metrics, publish::Publisher, state::State};
 
 /// The listening sockets, open but not yet served; the socket's file goes away with it.
 #[derive(Debug)]
@@ -87,13 +89,8 @@ impl Control {
                     .with_state(Arc::clone(&state));
                 tokio::spawn(async move { axum::serve(listener, router).await });
             }
-            let router = Router::new()
-                .route("/status", get(show_status))
-                .route("/metrics", get(show_metrics))
-                .route("/reload", post(reload))
-                .with_state(state);
             tokio::select! {
-                served = axum::serve(socket, router) => {
+                served = axum::serve(socket, router(state)) => {
                     served.map_err(Error::path("serve", &self.path))?;
                 }
                 _ = stop => {}
@@ -103,6 +100,31 @@ impl Control {
             Ok(())
         })
     }
+}
+
+fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/status", get(show_status))
+        .route("/metrics", get(show_metrics))
+        .route("/reload", post(reload))
+        .with_state(state)
+}
+
+/// What answers clients of the control socket, without a gateway behind it: no interface, no worker,
+/// no root. Here so that any client's bytes can be tried on it.
+///
+/// # Errors
+/// Everything that is wrong with the policy.
+pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
+    let (ruleset, _) = Ruleset::load(policy, Revision(1)).map_err(Box::new)?;
+    let legends = Legends::default();
+    legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
+    let publisher = Publisher::new(ruleset);
+    let (workers, interfaces, unwritten) = (Vec::new(), Vec::new(), Arc::default());
+    let path = policy.to_owned();
+    let started = Instant::now();
+    let state = State::new(path, publisher, legends, workers, interfaces, unwritten, started);
+    Ok(router(Arc::new(state)))
 }
 
 async fn show_status(Shared(state): Shared<Arc<State>>) -> Response {

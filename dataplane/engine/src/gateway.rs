@@ -106,7 +106,7 @@ impl Gateway {
             publisher,
             legends,
             boards,
-            pair.into_interfaces(),
+            pair.into_interfaces().into(),
             unwritten,
             started,
         ));

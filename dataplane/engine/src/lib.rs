@@ -29,6 +29,7 @@ mod worker;
 
 pub use age::{GeoAge, Warning};
 pub use config::{Config, FailMode, Mode, Poll};
+pub use control::rehearsal;
 pub use error::Error;
 pub use gateway::Gateway;
 pub use status::{

@@ -30,7 +30,8 @@ pub(crate) struct State {
     publisher: Mutex<Publisher>,
     legends: Legends,
     workers: Vec<Board<Snapshot>>,
-    interfaces: [Interface; 2],
+    /// Outside, then inside; none in a rehearsal.
+    interfaces: Vec<Interface>,
     unwritten: Arc<AtomicU64>,
     started: Instant,
 }
@@ -57,7 +58,7 @@ impl State {
         publisher: Publisher,
         legends: Legends,
         workers: Vec<Board<Snapshot>>,
-        interfaces: [Interface; 2],
+        interfaces: Vec<Interface>,
         unwritten: Arc<AtomicU64>,
         started: Instant,
     ) -> Self {
@@ -81,7 +82,7 @@ impl State {
 
     /// The interfaces, outside first.
     #[must_use]
-    pub(crate) fn interfaces(&self) -> &[Interface; 2] {
+    pub(crate) fn interfaces(&self) -> &[Interface] {
         &self.interfaces
     }
 
