@@ -36,6 +36,15 @@ country = "DE"
 network = "203.0.113.0/24"
 country = "US"
 
+[domain.lab]
+allow = ["europe"]
+vlans = [10, 4094]
+
+[[domain.lab.service]]
+name = "tunnel"
+networks = ["192.0.2.90"]
+proto = "gre"
+
 [egress]
 allow = ["anyone"]
 "#;
@@ -80,7 +89,7 @@ fn check_accepts_a_valid_policy() {
     let path = folder.path("policy.toml");
     let output = palisade(&["check", path.to_str().unwrap()], b"");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("is valid: 1 domain(s), 1 service(s)"), "{output:?}");
+    assert!(text(&output.stdout).contains("is valid: 2 domain(s), 2 service(s)"), "{output:?}");
     assert!(text(&output.stderr).contains("embedded table"), "{output:?}");
 
     let answer = json(&palisade(&["check", path.to_str().unwrap(), "--format", "json"], b""));
@@ -141,6 +150,45 @@ fn explain_answers_one_question() {
     let output = ask("203.0.113.9", "192.0.2.80", &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("ADDR:PORT/PROTO"), "{output:?}");
+}
+
+#[test]
+fn explain_asks_in_a_vlan() {
+    let folder = Folder::with("policy.toml", POLICY);
+    let path = folder.path("policy.toml");
+    let ask = |more: &[&str]| {
+        let mut args = vec!["explain", "--policy", path.to_str().unwrap()];
+        args.extend(["--from", "198.51.100.9", "--to", "192.0.2.90/gre"]);
+        args.extend(more);
+        palisade(&args, b"")
+    };
+    for (id, verdict, domain) in [
+        ("0", "drop", None),
+        ("9", "drop", None),
+        ("10", "allow", Some("lab")),
+        ("4095", "drop", None),
+    ] {
+        let answer = json(&ask(&["--json", "--vlan", id]));
+        assert_eq!(answer["verdict"], verdict, "VLAN {id}");
+        assert_eq!(answer["domain"].as_str(), domain, "VLAN {id}");
+        assert_eq!(answer["vlan"].to_string(), id);
+    }
+    assert_eq!(json(&ask(&["--json"]))["vlan"], 0);
+    let shown = ask(&["--vlan", "4094"]);
+    assert!(text(&shown.stdout).contains("vlan      4094"), "{shown:?}");
+    assert!(!text(&ask(&[]).stdout).contains("vlan"));
+    for bad in ["4096", "-1", "ten"] {
+        let output = ask(&["--vlan", bad]);
+        assert_eq!(output.status.code(), Some(2), "{bad}: {output:?}");
+    }
+    let lines = b"198.51.100.9 192.0.2.90 gre - vlan=10\n198.51.100.9 192.0.2.90 47 9 vlan=11\n\
+        192.0.2.90 198.51.100.9 gre 0 vlan=4094 inside\n198.51.100.9 192.0.2.90 gre - vlan=x\n";
+    let output = palisade(&["explain", "--policy", path.to_str().unwrap(), "--batch"], lines);
+    let answers: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let domains: Vec<_> = answers.iter().map(|answer| answer["domain"].as_str()).collect();
+    assert_eq!(domains, [Some("lab"), None, Some("lab"), None], "{answers:?}");
+    assert!(answers[3]["error"].as_str().unwrap().contains("`x` is no VLAN"), "{answers:?}");
 }
 
 #[test]
