@@ -20,6 +20,7 @@ pub mod error;
 pub mod floor;
 pub mod lab;
 pub mod load;
+pub mod oracle;
 pub mod peers;
 pub mod pktgen;
 pub mod reliability;

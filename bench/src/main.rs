@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use palisade_bench::agree::Agree;
 use palisade_bench::floor::{self, Terms};
+use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// Compare what `palisade explain` says of many addresses with the database itself.
     Agree(Agree),
+    /// Compare the verdicts with those of kernel nftables, under the exported policy.
+    Oracle(Oracle),
     /// Offer a load to a peer in a lab, and count what comes through.
     Pktgen(Pktgen),
     /// Run the tests behind each claim, and write docs/reliability.md from all records.
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo { keep } => demo::run(keep),
         Command::Agree(agree) => agree.run(),
+        Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),
         Command::Floor { rounds, seconds, size, records } => {

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -34,6 +35,16 @@ impl Namespace {
         let namespace = Self { name: name.to_owned(), _duty: duty };
         namespace.run("ip link set lo up")?;
         Ok(namespace)
+    }
+
+    /// Makes a namespace that is no part of a lab, for one thing of this process.
+    pub(crate) fn alone(role: &str) -> Result<Self> {
+        if !super::is_root() {
+            return Err(Error::NotRoot);
+        }
+        sweep::sweep()?;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self::create(&sweep::name(NEXT.fetch_add(1, Ordering::Relaxed), role))
     }
 
     /// Its name, for `ip netns exec`.

@@ -1,0 +1,92 @@
+//! Conversations for a router's ruleset: what the inside opens, who may answer, and who may not.
+//!
+//! Each is a short sequence about one pair of ends: the opening, its reply, and the same reply from
+//! another address, port or id, which nobody asked for. Replies need state, so both judges see every
+//! packet in the same order.
+
+use std::net::IpAddr;
+
+use lookup::{Geo, Policy, Side};
+
+use super::compare::{plain, routable};
+use super::packet::{Extra, Packet, flag, proto};
+use super::probe::Probes;
+
+/// About so many packets, as sequences.
+#[must_use]
+pub fn converse(policy: &Policy, geo: &Geo, seed: u64, packets: usize) -> Vec<Vec<Packet>> {
+    let mut probes = Probes::of(policy, geo, seed.rotate_left(17));
+    let mut sequences = Vec::new();
+    let mut count = 0;
+    while count < packets {
+        let sequence = sequence(&mut probes);
+        count += sequence.len();
+        sequences.push(sequence);
+    }
+    sequences
+}
+
+fn sequence(probes: &mut Probes) -> Vec<Packet> {
+    let packet = loop {
+        let packet = probes.packet();
+        if routable(packet.src, packet.dst) && plain(packet.proto) {
+            break Packet { tag: None, extra: Extra::None, ..packet };
+        }
+    };
+    let packet = opening(packet);
+    let mut sequence = vec![packet.clone()];
+    if packet.side == Side::Outside {
+        // To a service or to nobody; its reply is judged by the pair, known or not.
+        sequence.extend([packet.reply(), packet.clone()]);
+        return sequence;
+    }
+    let reply = answer(&packet);
+    sequence.extend(strangers(probes, &reply));
+    sequence.push(reply.clone());
+    if packet.proto == proto::TCP {
+        sequence.push(Packet { flags: flag::ACK, ..packet.clone() });
+        sequence.push(Packet { flags: flag::ACK, ..reply.clone() });
+    }
+    sequence.extend(strangers(probes, &reply));
+    sequence.push(packet);
+    sequence
+}
+
+/// As the first packet of its connection would be.
+fn opening(packet: Packet) -> Packet {
+    match (packet.proto, packet.src) {
+        (proto::TCP, _) => Packet { flags: flag::SYN, ..packet },
+        (proto::ICMP | proto::ICMPV6, IpAddr::V4(_)) => {
+            Packet { proto: proto::ICMP, ports: (8, packet.ports.1), ..packet }
+        }
+        (proto::ICMP | proto::ICMPV6, IpAddr::V6(_)) => {
+            Packet { proto: proto::ICMPV6, ports: (128, packet.ports.1), ..packet }
+        }
+        _ => packet,
+    }
+}
+
+fn answer(packet: &Packet) -> Packet {
+    let reply = packet.reply();
+    match reply.proto {
+        proto::TCP => Packet { flags: flag::SYN | flag::ACK, ..reply },
+        _ => reply,
+    }
+}
+
+/// The reply as somebody would send it who was not asked.
+fn strangers(probes: &mut Probes, reply: &Packet) -> Vec<Packet> {
+    let mut strangers = Vec::new();
+    let (src, port) = (probes.pair().0, probes.port());
+    if src.is_ipv4() == reply.src.is_ipv4() && routable(src, reply.dst) {
+        strangers.push(Packet { src, ..reply.clone() });
+    }
+    let (first, second) = reply.ports;
+    if matches!(reply.proto, proto::ICMP | proto::ICMPV6) {
+        strangers.push(Packet { ports: (first, second ^ 1), ..reply.clone() });
+    } else if matches!(reply.proto, proto::TCP | proto::UDP | proto::UDP_LITE) {
+        strangers.push(Packet { ports: (port, second), ..reply.clone() });
+        strangers.push(Packet { ports: (first, port), ..reply.clone() });
+    }
+    strangers
+}

@@ -1,0 +1,194 @@
+//! Random packets, biased to the boundaries of a policy: the ends of every network and of some of
+//! the geo data's ranges, and the addresses next to them; the ends of every port range, likewise.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use lookup::policy::{Body, Policy, Protos};
+use lookup::{Address, Geo, Ranges, Side};
+
+use super::draft::Dice;
+use super::packet::{Extra, Packet, flag, proto};
+use crate::load::Random;
+
+/// Packets about one policy.
+pub struct Probes {
+    dice: Dice,
+    /// Ends of services, and next to them.
+    local: Vec<IpAddr>,
+    /// Ends of everything else, likewise.
+    remote: Vec<IpAddr>,
+    ports: Vec<u16>,
+    protos: Vec<u8>,
+    vlans: Vec<u16>,
+}
+
+/// Ranges of the geo data whose ends are tried.
+const GEO_RANGES: usize = 200;
+
+impl Probes {
+    /// The boundaries of a policy.
+    #[must_use]
+    pub fn of(policy: &Policy, geo: &Geo, seed: u64) -> Self {
+        let mut dice = Dice(Random::new(seed));
+        let services = policy.services.iter().flat_map(|service| &service.networks);
+        let local: Vec<IpAddr> = services.flat_map(|network| edges(network.get_ref())).collect();
+        let keys = geo.keys();
+        let mut remote: Vec<IpAddr> = Vec::new();
+        ends(&mut dice, &keys.v4, |address| IpAddr::V4(address.into()), &mut remote);
+        ends(&mut dice, &keys.v6, |address| IpAddr::V6(address.into()), &mut remote);
+        // As often as all of the geo data: groups are what the policy is about.
+        for _ in 0..4 {
+            remote.extend(networks(policy).flat_map(edges));
+        }
+        let ranges = policy.services.iter().flat_map(|service| service.ports.ranges());
+        let mut ports: Vec<u16> = ranges.flat_map(|&(first, last)| around(first, last)).collect();
+        ports.push(40_000);
+        let mut protos = vec![proto::TCP, proto::TCP, proto::UDP, proto::UDP, proto::ICMP];
+        protos.extend([proto::SCTP, proto::UDP_LITE, proto::DCCP, proto::GRE, proto::ESP, 254]);
+        protos.extend(policy.services.iter().filter_map(|service| match service.proto {
+            Protos::One(proto) => Some(proto.0),
+            Protos::Any => None,
+        }));
+        let mut vlans: Vec<u16> = policy
+            .domains
+            .iter()
+            .flat_map(|domain| domain.vlans.iter().flatten())
+            .copied()
+            .collect();
+        vlans.extend([0, 2, 11, 4095]);
+        Self { dice, local, remote, ports, protos, vlans }
+    }
+
+    /// One packet; from either side.
+    pub fn packet(&mut self) -> Packet {
+        let side = if self.dice.one_in(2) { Side::Outside } else { Side::Inside };
+        let (remote, local) = self.pair();
+        let (remote_port, local_port) = (self.port(), self.port());
+        let (src, dst, ports) = match side {
+            Side::Outside => (remote, local, (remote_port, local_port)),
+            Side::Inside => (local, remote, (local_port, remote_port)),
+        };
+        let mut packet = Packet::udp(side, src, dst, ports);
+        packet.proto = *self.dice.pick(&self.protos);
+        packet.flags = *self.dice.pick(&[flag::SYN, flag::ACK, flag::SYN | flag::ACK, flag::FIN]);
+        if matches!(packet.proto, proto::ICMP | proto::ICMPV6) {
+            self.icmp(&mut packet);
+        }
+        if self.dice.one_in(3) {
+            let priority = self.dice.below(8) as u16;
+            packet.tag = Some(priority << 13 | *self.dice.pick(&self.vlans));
+        }
+        if self.dice.one_in(16) {
+            let extras = [Extra::Options, Extra::Route, Extra::OldRoute, Extra::Arrived];
+            packet.extra = *self.dice.pick(&extras);
+        }
+        packet
+    }
+
+    /// A remote and a local address of one family, not the same.
+    pub(super) fn pair(&mut self) -> (IpAddr, IpAddr) {
+        loop {
+            let local = self.address(false);
+            let remote = self.address(true);
+            if local.is_ipv4() == remote.is_ipv4() && local != remote {
+                return (remote, local);
+            }
+        }
+    }
+
+    fn address(&mut self, remote: bool) -> IpAddr {
+        let list = match self.dice.below(16) {
+            0 => &[],
+            // An address of the wrong end: a service's as a source, a stranger's as a destination.
+            1 => [&*self.remote, &*self.local][usize::from(remote)],
+            _ => [&*self.local, &*self.remote][usize::from(remote)],
+        };
+        if list.is_empty() { self.dice.address() } else { *self.dice.pick(list) }
+    }
+
+    pub(super) fn port(&mut self) -> u16 {
+        match self.dice.below(8) {
+            0 => self.dice.below(65536) as u16,
+            _ => *self.dice.pick(&self.ports),
+        }
+    }
+
+    /// Types of ICMP that are judged as what they are: no errors, which are judged by what they
+    /// embed, and no discovery, which is the link's.
+    fn icmp(&mut self, packet: &mut Packet) {
+        let (number, kinds): (u8, &[u16]) = match packet.src {
+            IpAddr::V4(_) => (proto::ICMP, &[0, 8, 13, 14, 5, 9, 17, 40, 255]),
+            IpAddr::V6(_) => (proto::ICMPV6, &[128, 129, 100, 138, 144, 200, 255]),
+        };
+        // Now and then the other family's number, which is the same protocol to a policy.
+        if self.dice.one_in(8) {
+            packet.proto = if number == proto::ICMP { proto::ICMPV6 } else { proto::ICMP };
+        } else {
+            packet.proto = number;
+        }
+        packet.ports = (*self.dice.pick(kinds), self.dice.below(3) as u16);
+    }
+}
+
+/// All networks that a policy names, services apart.
+fn networks(policy: &Policy) -> impl Iterator<Item = &IpNet> {
+    let groups = policy.groups.iter().flat_map(|group| match &group.body {
+        Body::Axes { networks: Some(networks), .. } => networks.as_slice(),
+        _ => &[],
+    });
+    let overrides = policy.overrides.iter().map(|item| &item.network);
+    groups.chain(&policy.failsafe).chain(overrides)
+}
+
+/// First and last address of a network, and those next to them.
+fn edges(network: &IpNet) -> Vec<IpAddr> {
+    match network {
+        IpNet::V4(net) => around::<u32>(net.network().into(), net.broadcast().into())
+            .into_iter()
+            .map(|bits| IpAddr::V4(bits.into()))
+            .collect(),
+        IpNet::V6(net) => around::<u128>(net.network().into(), net.broadcast().into())
+            .into_iter()
+            .map(|bits| IpAddr::V6(bits.into()))
+            .collect(),
+    }
+}
+
+/// What has a next and a one before.
+trait Step: Copy {
+    fn before(self) -> Option<Self>;
+    fn after(self) -> Option<Self>;
+}
+
+macro_rules! step {
+    ($($int:ty),*) => {$(
+        impl Step for $int {
+            fn before(self) -> Option<Self> {
+                self.checked_sub(1)
+            }
+            fn after(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+        }
+    )*};
+}
+step!(u16, u32, u128);
+
+fn around<T: Step>(first: T, last: T) -> Vec<T> {
+    let outer = [first.before(), last.after()].into_iter().flatten();
+    outer.chain([first, last]).collect()
+}
+
+fn ends<A: Address + Step, V: PartialEq>(
+    dice: &mut Dice,
+    ranges: &Ranges<A, V>,
+    address: impl Fn(A) -> IpAddr,
+    list: &mut Vec<IpAddr>,
+) {
+    let all: Vec<(A, A)> = ranges.iter().map(|(first, last, _)| (first, last)).collect();
+    for _ in 0..all.len().min(GEO_RANGES) {
+        let &(first, last) = dice.pick(&all);
+        list.extend(around(first, last).into_iter().map(&address));
+    }
+}
