@@ -161,7 +161,8 @@ impl Filter {
         let mut misses = Misses::default();
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
             if packet.fate == Fate::Judge {
-                if self.hit(&burst, packet, hash) {
+                // A first fragment waits for its turn, lest one before it follows it.
+                if packet.piece.is_none() && self.hit(&burst, packet, hash) {
                     hits |= 1 << i;
                 } else {
                     misses.add(&packet.key);
