@@ -35,6 +35,10 @@ pub(super) fn check(document: &mut Document, domains: &[Domain], services: &[Ser
                 };
                 if !equal && inner.carve_out.is_some() {
                     carves.done.insert(narrow);
+                    let shadow = |one: &Service| domains[usize::from(one.domain.0)].shadow;
+                    if shadow(inner) && !shadow(outer) {
+                        carves.open.entry(narrow).or_insert(wide);
+                    }
                     if !covers(domains, inner, outer) {
                         carves.partly.entry(narrow).or_insert(wide);
                     }
@@ -58,14 +62,24 @@ struct Carves {
     apart: HashSet<usize>,
     /// Some VLAN sees only the wider one, which is beside it.
     partly: HashMap<usize, usize>,
+    /// Its domain is in shadow mode, that of the wider one beside it is not.
+    open: HashMap<usize, usize>,
 }
 
 impl Carves {
     fn remark(&self, document: &mut Document, domains: &[Domain], services: &[Service]) {
         for (index, service) in services.iter().enumerate() {
             let Some(span) = service.carve_out.clone() else { continue };
+            let narrow = full(domains, service);
+            if let Some(&wide) = self.open.get(&index) {
+                let wide = full(domains, &services[wide]);
+                let message =
+                    format!("`{narrow}` opens what `{wide}` closes: its domain is a shadow");
+                let help = "nothing is dropped here: let the domain enforce, or carve out later";
+                document.warn(span.clone(), message, help);
+            }
             if let Some(&wide) = self.partly.get(&index) {
-                let (narrow, wide) = (full(domains, service), full(domains, &services[wide]));
+                let wide = full(domains, &services[wide]);
                 let message = format!("`{narrow}` is carved out of `{wide}` in its own VLANs only");
                 let help = format!(
                     "in the other VLANs `{wide}` decides: if that is not meant, give both domains \

@@ -120,6 +120,12 @@ pub(crate) const WARNINGS: &[Case] = &[
          proto = \"tcp\", ports = [\"1\", §\"1\"] }]",
         &[("`1` stands twice", "remove")],
     ),
+    (
+        "[domain.a]\nallow = [\"private\"]\nservice = [{ name = \"s\", networks = [\"10.0.0.0/8\"], proto = \"esp\" }]\n\
+         [domain.b]\nallow = [\"private\"]\nmode = \"shadow\"\nservice = [{ name = \"t\", networks = [\"10.0.0.1\"], \
+         proto = \"50\", carve_out = §true }]",
+        &[("`b/t` opens what `a/s` closes", "let the domain enforce")],
+    ),
     // VLANs.
     (
         "[domain.a]\nallow = [\"private\"]\nvlans = [7, 0, §7]\nservice = [{ name = \"s\", networks = [\"::1\"], proto = \"ospf\" }]",
