@@ -1,42 +1,59 @@
 //! The control socket: HTTP over a unix socket, so that `curl --unix-socket` works too; the metrics
 //! address, where one is configured, serves the same router's `/metrics` over TCP.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /status` | [`crate::Status`] as JSON |
-//! | `GET /metrics` | the same numbers for Prometheus |
-//! | `POST /reload` | 200 and the new revision, or 422 and why the policy is refused |
+//! Clients get a bounded time to ask, so that idle ones cost nobody else an answer; bodies are not
+//! read. A socket whose file is removed is made again.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
+    io,
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::PermissionsExt,
+        fs::{MetadataExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
-use axum::{
-    Json, Router,
-    extract::State as Shared,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{get, post},
+use axum::{Router, serve::Listener};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{sleep, timeout},
 };
-use lookup::{Revision, Ruleset};
-use tokio::sync::oneshot;
 
-use crate::{Error, logger::Legends, metrics, publish::Publisher, state::State};
+use crate::{Error, routes, state::State};
+
+/// Connections served at a time; more wait until one ends.
+const CONNECTIONS: usize = 2048;
+/// How long a client may take to ask.
+const ASK: Duration = Duration::from_secs(5);
+/// How long an exchange may take, with a large policy to compile.
+const EXCHANGE: Duration = Duration::from_secs(120);
+/// How often the socket's file is looked for.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long another start over the same folder may take.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// The listening sockets, open but not yet served; the socket's file goes away with it.
 #[derive(Debug)]
 pub(crate) struct Control {
-    socket: UnixListener,
+    socket: Socket,
     metrics: Option<TcpListener>,
+}
+
+/// A listening unix socket and its file.
+#[derive(Debug)]
+struct Socket {
     path: PathBuf,
+    listener: UnixListener,
+    /// Device and inode of the file.
+    identity: Option<(u64, u64)>,
 }
 
 impl Control {
@@ -45,18 +62,8 @@ impl Control {
     /// # Errors
     /// [`Error::Taken`] when a gateway answers at `path`; [`Error::Io`] otherwise.
     pub(crate) fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, Error> {
-        if UnixStream::connect(path).is_ok() {
-            return Err(Error::Taken { object: path.display().to_string() });
-        }
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(Error::path("make the folder", folder))?;
-        }
-        // What is left of a gateway that was killed.
-        let _ = fs::remove_file(path);
-        let socket = UnixListener::bind(path).map_err(Error::path("listen at", path))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-            .map_err(Error::path("restrict", path))?;
-        socket.set_nonblocking(true).map_err(Error::path("listen at", path))?;
+        widen();
+        let socket = Socket::open(path)?;
         let metrics = match metrics {
             None => None,
             Some(address) => {
@@ -66,7 +73,7 @@ impl Control {
                 Some(listener)
             }
         };
-        Ok(Self { socket, metrics, path: path.to_owned() })
+        Ok(Self { socket, metrics })
     }
 
     /// Serves on the calling thread until `stop` is sent or dropped.
@@ -78,72 +85,129 @@ impl Control {
             .enable_all()
             .build()
             .map_err(Error::io("start", "the control socket's runtime"))?;
-        runtime.block_on(async move {
-            let socket = tokio::net::UnixListener::from_std(self.socket)
-                .map_err(Error::path("listen at", &self.path))?;
-            if let Some(listener) = self.metrics {
+        let Self { socket, metrics } = self;
+        let served = runtime.block_on(async {
+            let slots = Arc::new(Semaphore::new(CONNECTIONS));
+            if let Some(listener) = metrics {
                 let listener = tokio::net::TcpListener::from_std(listener)
                     .map_err(Error::io("listen at", "the metrics address"))?;
-                let router = Router::new()
-                    .route("/metrics", get(show_metrics))
-                    .with_state(Arc::clone(&state));
-                tokio::spawn(async move { axum::serve(listener, router).await });
+                let router = routes::metrics(Arc::clone(&state));
+                tokio::spawn(listen(listener, router, Arc::clone(&slots)));
             }
             tokio::select! {
-                served = axum::serve(socket, router(state)) => {
-                    served.map_err(Error::path("serve", &self.path))?;
-                }
-                _ = stop => {}
+                served = stay(socket, routes::all(state), slots) => served,
+                _ = stop => Ok(()),
             }
+        });
+        // A policy that is being compiled comes too late.
+        runtime.shutdown_background();
+        served
+    }
+}
+
+impl Socket {
+    /// Listens at a path where nobody listens.
+    fn open(path: &Path) -> Result<Self, Error> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(Error::path("make the folder", folder))?;
+        // Two starts at the same moment must not take what the other has just made for a leftover.
+        let _alone = alone(folder).map_err(Error::path("lock the folder", folder))?;
+        if UnixStream::connect(path).is_ok() {
+            return Err(Error::Taken { object: path.display().to_string() });
+        }
+        // What is left of a gateway that was killed.
+        let _ = fs::remove_file(path);
+        let listener = UnixListener::bind(path).map_err(Error::path("listen at", path))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+            .map_err(Error::path("restrict", path))?;
+        listener.set_nonblocking(true).map_err(Error::path("listen at", path))?;
+        Ok(Self { path: path.to_owned(), listener, identity: identity(path) })
+    }
+
+    /// Whether the path has no file any more; another one there is somebody's, and stays.
+    fn removed(&self) -> bool {
+        matches!(fs::symlink_metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
             // A file that is already gone is as good.
             let _ = fs::remove_file(&self.path);
-            Ok(())
-        })
+        }
     }
 }
 
-fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/status", get(show_status))
-        .route("/metrics", get(show_metrics))
-        .route("/reload", post(reload))
-        .with_state(state)
-}
-
-/// What answers clients of the control socket, without a gateway behind it: no interface, no worker,
-/// no root. Here so that any client's bytes can be tried on it.
-///
-/// # Errors
-/// Everything that is wrong with the policy.
-pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
-    let (ruleset, _) = Ruleset::load(policy, Revision(1)).map_err(Box::new)?;
-    let legends = Legends::default();
-    legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
-    let publisher = Publisher::new(ruleset);
-    let (workers, interfaces, unwritten) = (Vec::new(), Vec::new(), Arc::default());
-    let path = policy.to_owned();
-    let started = Instant::now();
-    let state = State::new(path, publisher, legends, workers, interfaces, unwritten, started);
-    Ok(router(Arc::new(state)))
-}
-
-async fn show_status(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(state.status()).into_response()
-}
-
-async fn show_metrics(Shared(state): Shared<Arc<State>>) -> Response {
-    const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics::text(state.status()) {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+/// Serves a socket, and makes it again when its file is removed.
+async fn stay(mut socket: Socket, router: Router, slots: Arc<Semaphore>) -> Result<(), Error> {
+    loop {
+        let listener = socket.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+        let listener = listener.map_err(Error::path("listen at", &socket.path))?;
+        tokio::select! {
+            () = listen(listener, router.clone(), Arc::clone(&slots)) => return Ok(()),
+            next = replaced(&socket) => socket = next,
+        }
     }
 }
 
-/// Compiling takes a good part of a second: off the runtime's thread, so that `status` still answers.
-async fn reload(Shared(state): Shared<Arc<State>>) -> Response {
-    match tokio::task::spawn_blocking(move || state.reload()).await {
-        Ok(Ok(reloaded)) => reloaded.to_string().into_response(),
-        Ok(Err(error)) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+/// Waits until the socket's file is gone; another socket at the same path.
+async fn replaced(socket: &Socket) -> Socket {
+    loop {
+        sleep(LOOK).await;
+        if socket.removed()
+            && let Ok(next) = Socket::open(&socket.path)
+        {
+            eprintln!("palisade: {} was removed, and is there again", socket.path.display());
+            return next;
+        }
     }
+}
+
+/// Serves whoever connects, a bounded number at a time, each for a bounded time.
+async fn listen<L: Listener>(mut listener: L, router: Router, slots: Arc<Semaphore>) {
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let (stream, _) = listener.accept().await;
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let _slot = slot;
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(ASK)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that broke off, or took too long, gets no answer.
+            let _ = timeout(EXCHANGE, connection).await;
+        });
+    }
+}
+
+/// Asks for as many descriptors as the system lets this process have.
+fn widen() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current < maximum {
+        // Where it is refused, fewer clients are served at a time.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
+/// Holds the folder's lock while the result lives.
+fn alone(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    let deadline = Instant::now() + BUSY;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|facts| (facts.dev(), facts.ino()))
 }

@@ -72,11 +72,14 @@ pub enum Error {
         /// What it serves.
         object: String,
     },
-    /// A worker ended before it was asked to.
-    #[error("the worker on core {core} ended by itself; its last words stand above")]
-    WorkerEnded {
-        /// Its core.
-        core: usize,
+    /// A thread ended before it was asked to.
+    #[error(
+        "thread {thread} ended by itself, and its last words stand above: the fail mode is in force \
+         until palisade run starts again"
+    )]
+    Ended {
+        /// Its name.
+        thread: String,
     },
 }
 

@@ -4,21 +4,21 @@
 //!  start   policy -> control socket, drop log -> interfaces -> sockets -> programs -> threads
 //!  stop    workers (frames home) -> programs off -> logger (rings empty) -> control socket
 //! ```
-//! What can be refused is asked for before an interface is touched.
+//! What can be refused is asked for before an interface is touched. A thread that ends unasked stops
+//! the gateway too, but the programs stay on: the fail mode holds until the next start.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use filter::{DropRecord, Filter, FilterConfig, Shared};
+use filter::{Filter, FilterConfig, Shared};
 use lookup::{Problem, Revision, Ruleset};
-use rtrb::Consumer;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -31,51 +31,50 @@ use crate::{
     clock::Clock,
     control::Control,
     cores,
-    interface::Pair,
+    crew::{self, Crew, Event, spawn},
+    log::LogState,
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
     records,
     state::State,
-    worker::{Snapshot, Worker},
+    worker::{Mind, Snapshot},
 };
 
 /// Drop records that may wait for the logger, per worker: a second of them at the default rate.
 const RING_RECORDS: usize = 16_384;
+/// How often the gateway looks whether its interfaces are still the ones it serves.
+const LOOK: Duration = Duration::from_millis(100);
+/// At the end, how long the logger may take: longer only if its file system hangs.
+const LOGGER_GRACE: Duration = Duration::from_secs(10);
 
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
+    config: Config,
     state: Arc<State>,
     warnings: Vec<Problem>,
-    stop: Arc<AtomicBool>,
-    stop_logger: Arc<AtomicBool>,
+    crew: Crew,
+    logger: Thread<()>,
+    control: Thread<Result<(), Error>>,
     stop_control: oneshot::Sender<()>,
-    workers: Vec<JoinHandle<()>>,
-    logger: JoinHandle<()>,
-    control: JoinHandle<Result<(), Error>>,
+    reload: Reload,
     events: mpsc::Receiver<Event>,
 }
 
-/// What ends a gateway, or changes it.
+/// A thread beside the workers.
 #[derive(Debug)]
-enum Event {
-    Stop,
-    Reload,
-    WorkerEnded(usize),
+struct Thread<T> {
+    asked: Arc<AtomicBool>,
+    thread: JoinHandle<T>,
 }
 
-/// Tells the gateway that a worker's thread is over, however it ended.
-struct Last {
-    core: usize,
-    events: mpsc::Sender<Event>,
-}
-
-impl Drop for Last {
-    fn drop(&mut self) {
-        // Nobody listens any more when the gateway itself is stopping.
-        let _ = self.events.send(Event::WorkerEnded(self.core));
-    }
+/// The reload that a signal asked for, off the thread that waits for signals.
+#[derive(Debug, Default)]
+struct Reload {
+    running: Option<JoinHandle<()>>,
+    /// Another signal came meanwhile.
+    again: bool,
 }
 
 impl Gateway {
@@ -91,78 +90,44 @@ impl Gateway {
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
-        let unwritten = Arc::new(AtomicU64::new(0));
-        let logger = open_logger(config, rings, &legends, &unwritten)?;
+        let log = Arc::new(LogState::default());
+        let names = [config.outside.clone(), config.inside.clone()];
+        let logger = Logger::open(&config.drops, names, rings, legends.clone(), Arc::clone(&log))?;
 
         let started = Instant::now();
         let publisher = Publisher::new(ruleset);
-        let pair = Pair::open(config)?;
-        let workers = workers(config, &pair, senders, &publisher, started)?;
-        let boards = workers.iter().map(|worker| worker.board.clone()).collect();
-        pair.attach(&workers)?;
-
-        let state = Arc::new(State::new(
-            config.policy.clone(),
-            publisher,
-            legends,
-            boards,
-            pair.into_interfaces().into(),
-            unwritten,
-            started,
-        ));
-        Self::spawn(config, state, warnings, workers, logger, control)
+        let minds = minds(config, senders, &publisher, started)?;
+        let boards = minds.iter().map(|mind| mind.board.clone()).collect();
+        let (sender, events) = mpsc::channel();
+        signals(sender.clone())?;
+        let mut crew = Crew::new(minds, sender.clone());
+        let interfaces = crew.start(config, &[])?.into();
+        let state =
+            State::new(config.policy.clone(), publisher, legends, boards, interfaces, log, started);
+        Self::beside(config, Arc::new(state), warnings, crew, (logger, control), sender, events)
     }
 
-    fn spawn(
+    /// Starts the threads beside the workers.
+    fn beside(
         config: &Config,
         state: Arc<State>,
         warnings: Vec<Problem>,
-        workers: Vec<Worker>,
-        logger: Logger,
-        control: Control,
+        crew: Crew,
+        (logger, control): (Logger, Control),
+        sender: mpsc::Sender<Event>,
+        events: mpsc::Receiver<Event>,
     ) -> Result<Self, Error> {
-        let (sender, events) = mpsc::channel();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stop_logger = Arc::new(AtomicBool::new(false));
         let (stop_control, control_stopped) = oneshot::channel();
-        signals(sender.clone())?;
-        let workers = workers
-            .into_iter()
-            .zip(&config.cores)
-            .map(|(worker, &core)| {
-                let last = Last { core, events: sender.clone() };
-                let stop = Arc::clone(&stop);
-                spawn(format!("worker-{core}"), move || {
-                    let _last = last;
-                    if !cores::pin(core) {
-                        eprintln!("palisade: core {core} refuses to be pinned to; running anyway");
-                    }
-                    worker.run(&stop);
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        let (busy, stopped) = (config.cores.clone(), Arc::clone(&stop_logger));
-        let logger = spawn("logger".into(), move || {
-            cores::keep_off(&busy);
-            logger.run(&stopped);
-        })?;
-        let (busy, served) = (config.cores.clone(), Arc::clone(&state));
-        let control = spawn("control".into(), move || {
-            cores::keep_off(&busy);
-            control.serve(served, control_stopped)
+        let logger =
+            Thread::spawn("logger", config, sender.clone(), |asked| move || logger.run(&asked))?;
+        let served = Arc::clone(&state);
+        let control = Thread::spawn("control", config, sender, |_| {
+            move || control.serve(served, control_stopped)
         })?;
         cores::keep_off(&config.cores);
-        Ok(Self {
-            state,
-            warnings,
-            stop,
-            stop_logger,
-            stop_control,
-            workers,
-            logger,
-            control,
-            events,
-        })
+        let config = config.clone();
+        let reload = Reload::default();
+        Ok(Self { config, state, warnings, crew, logger, control, stop_control, reload, events })
     }
 
     /// What the operator should know about the policy.
@@ -180,45 +145,130 @@ impl Gateway {
     /// Runs until SIGINT or SIGTERM, reloads at SIGHUP; returns the last status.
     ///
     /// # Errors
-    /// [`Error::WorkerEnded`] when a worker's thread is over before it was asked to.
-    pub fn run(self) -> Result<Status, Error> {
+    /// [`Error::Ended`] when a thread is over before it was asked to.
+    pub fn run(mut self) -> Result<Status, Error> {
         let ended = loop {
-            match self.events.recv() {
-                Ok(Event::Reload) => match self.state.reload() {
-                    Ok(reloaded) => eprintln!("palisade: {reloaded}"),
-                    Err(error) => {
-                        eprintln!("palisade: the last good policy stays in force: {error}");
-                    }
-                },
-                Ok(Event::WorkerEnded(core)) => break Some(core),
-                Ok(Event::Stop) | Err(_) => break None,
+            match self.events.recv_timeout(LOOK) {
+                Ok(Event::Reload) => self.reload.again = true,
+                Ok(Event::Ended(thread)) => break Some(thread),
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break None,
+                Err(RecvTimeoutError::Timeout) => {}
             }
+            self.reload.turn(&self.state);
+            self.look();
         };
-        let status = self.stop();
+        let status = self.stop(ended.is_none());
         match ended {
             None => Ok(status),
-            Some(core) => Err(Error::WorkerEnded { core }),
+            Some(thread) => Err(Error::Ended { thread }),
         }
     }
 
-    /// Takes everything down; the last records are written and every frame is home.
-    fn stop(self) -> Status {
-        self.stop.store(true, Ordering::Relaxed);
-        for worker in self.workers {
-            // A worker that panicked has said so on standard error.
-            let _ = worker.join();
+    /// Stops the workers when an interface is no longer the one they serve, and starts them over the
+    /// one that takes its place.
+    fn look(&mut self) {
+        let names = [&self.config.outside, &self.config.inside];
+        if !self.crew.waits() {
+            let served = self.state.indices();
+            let gone = names.into_iter().zip(served).find_map(|(name, served)| {
+                match af_xdp_rs::Interface::find(name) {
+                    Ok(link) if link.index == served => None,
+                    Ok(_) => Some(format!("interface {name} is another one than before")),
+                    Err(_) => Some(format!("interface {name} is gone")),
+                }
+            });
+            let Some(gone) = gone else { return };
+            eprintln!("palisade: {gone}: nothing is forwarded until both are there again");
+            self.crew.stop();
+            self.state.miss(Some(gone));
         }
-        for interface in self.state.interfaces() {
-            interface.detach();
+        if let Some(lack) = names.into_iter().find_map(|name| crew::present(name).err()) {
+            self.state.miss(Some(lack));
+            return;
         }
-        self.stop_logger.store(true, Ordering::Release);
-        let _ = self.logger.join();
+        match self.state.reopen(|before| self.crew.start(&self.config, before)) {
+            Ok(()) => {
+                self.state.miss(None);
+                eprintln!("palisade: both interfaces are there: traffic is judged again");
+            }
+            Err(error) => {
+                if self.state.miss(Some(error.to_string())) {
+                    eprintln!("palisade: {error}; trying again");
+                }
+            }
+        }
+    }
+
+    /// Takes everything down; the last records are written and every frame is home. Only a `clean`
+    /// stop takes the programs off.
+    fn stop(mut self, clean: bool) -> Status {
+        self.crew.stop();
+        if clean {
+            self.state.detach();
+        }
+        let gone = self.logger.end(LOGGER_GRACE);
+        if gone.is_none() {
+            eprintln!("palisade: the logger hangs: {} takes nothing", self.config.drops.display());
+        }
         let status = self.state.status();
+        self.control.asked.store(true, Ordering::Release);
         let _ = self.stop_control.send(());
-        if let Ok(Err(error)) = self.control.join() {
+        if let Some(Err(error)) = self.control.end(LOGGER_GRACE) {
             eprintln!("palisade: {error}");
         }
         status
+    }
+}
+
+impl<T: Send + 'static> Thread<T> {
+    /// Starts a thread that keeps off the workers' cores.
+    fn spawn<Body: FnOnce() -> T + Send + 'static>(
+        name: &str,
+        config: &Config,
+        events: mpsc::Sender<Event>,
+        body: impl FnOnce(Arc<AtomicBool>) -> Body,
+    ) -> Result<Self, Error> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let body = body(Arc::clone(&asked));
+        let busy = config.cores.clone();
+        let thread = spawn(name.to_owned(), Arc::clone(&asked), events, move || {
+            cores::keep_off(&busy);
+            body()
+        })?;
+        Ok(Self { asked, thread })
+    }
+
+    /// Asks the thread to end and waits so long for it; what it returned.
+    fn end(self, grace: Duration) -> Option<T> {
+        self.asked.store(true, Ordering::Release);
+        let deadline = Instant::now() + grace;
+        while !self.thread.is_finished() {
+            if Instant::now() > deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        // A thread that panicked has said so on standard error.
+        self.thread.join().ok()
+    }
+}
+
+impl Reload {
+    /// Starts a reload that was asked for, once the one before is over.
+    fn turn(&mut self, state: &Arc<State>) {
+        let busy = self.running.as_ref().is_some_and(|running| !running.is_finished());
+        if !self.again || busy {
+            return;
+        }
+        self.again = false;
+        let state = Arc::clone(state);
+        let body = move || match state.reload() {
+            Ok(reloaded) => eprintln!("palisade: {reloaded}"),
+            Err(error) => eprintln!("palisade: the last good policy stays in force: {error}"),
+        };
+        self.running = thread::Builder::new().name("reload".to_owned()).spawn(body).ok();
+        // No thread to be had just now: try again at the next turn.
+        self.again = self.running.is_none();
     }
 }
 
@@ -230,30 +280,18 @@ fn check_cores(config: &Config) -> Result<(), Error> {
     }
 }
 
-fn open_logger(
+/// What each worker is to know, one for each core.
+fn minds(
     config: &Config,
-    rings: Vec<Consumer<DropRecord>>,
-    legends: &Legends,
-    unwritten: &Arc<AtomicU64>,
-) -> Result<Logger, Error> {
-    let interfaces = [config.outside.clone(), config.inside.clone()];
-    Logger::open(&config.drops, interfaces, rings, legends.clone(), Arc::clone(unwritten))
-}
-
-/// One worker for each core, with its queue's sockets on one UMEM.
-fn workers(
-    config: &Config,
-    pair: &Pair,
     senders: Vec<records::Sender>,
     publisher: &Publisher,
     started: Instant,
-) -> Result<Vec<Worker>, Error> {
+) -> Result<Vec<Mind>, Error> {
     let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));
     (0..)
         .zip(&config.cores)
         .zip(senders)
         .map(|((queue, &core), records)| {
-            let (umem, free, sockets) = pair.sockets(queue)?;
             let filter = Filter::new(
                 FilterConfig {
                     flows: config.flows,
@@ -263,15 +301,15 @@ fn workers(
                 },
                 Arc::clone(&shared),
             );
-            let board = Board::new(Snapshot {
-                core,
-                queue,
-                mode: sockets[0].granted().name().to_owned(),
-                ..Snapshot::default()
-            });
-            let (rules, clock) = (publisher.reader(), Clock::new(started));
-            let poll = config.poll;
-            Ok(Worker { sockets, umem, free, filter, rules, records, clock, poll, board })
+            Ok(Mind {
+                filter,
+                rules: publisher.reader(),
+                records,
+                clock: Clock::new(started),
+                poll: config.poll,
+                board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
+                kernel_dropped: [0; 2],
+            })
         })
         .collect()
 }
@@ -287,7 +325,8 @@ fn random_key() -> Result<[u8; 16], Error> {
 fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("wait for", "signals"))?;
-    spawn("signals".into(), move || {
+    let never = Arc::new(AtomicBool::new(false));
+    spawn("signals".into(), never, events.clone(), move || {
         for signal in signals.forever() {
             let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
             if events.send(event).is_err() {
@@ -296,11 +335,4 @@ fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {
         }
     })?;
     Ok(())
-}
-
-fn spawn<T: Send + 'static>(
-    name: String,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, Error> {
-    thread::Builder::new().name(name.clone()).spawn(body).map_err(Error::io("start thread", name))
 }

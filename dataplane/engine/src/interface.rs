@@ -3,11 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 
 use af_xdp_rs::{
-    AttachMode, FailMode as Fail, FreeList, Interface as Link, Mode, Program, Socket, SocketConfig,
-    Umem, UmemConfig,
+    AttachMode, FailMode as Fail, Interface as Link, Mode, Program, Socket, SocketConfig, Umem,
+    UmemConfig,
 };
 
-use crate::{Config, Error, FailMode, status::InterfaceStatus, worker::Worker};
+use crate::{
+    Config, Error, FailMode,
+    status::InterfaceStatus,
+    worker::{Wires, Worker},
+};
 
 /// Bytes of a frame on the wire beyond the MTU: an Ethernet header and two VLAN tags.
 const LINK_HEADER_BYTES: u32 = 14 + 2 * 4;
@@ -64,13 +68,29 @@ impl Pair {
     ///
     /// # Errors
     /// What the kernel refuses, with the way out.
-    pub(crate) fn sockets(&self, queue: u32) -> Result<(Umem, FreeList, [Socket; 2]), Error> {
+    pub(crate) fn sockets(&self, queue: u32) -> Result<Wires, Error> {
         let (umem, free) = Umem::new(&self.umem)?;
         let [outside, inside] = &self.interfaces;
         let config = SocketConfig { mode: self.mode, ..SocketConfig::for_frames(self.umem.frames) };
         let queues = [(&outside.link, queue), (&inside.link, queue)];
-        let sockets = Socket::pair(&umem, queues, &config)?;
-        Ok((umem, free, sockets))
+        // In the kernel's order: of two gateways that start over the same pair, one gets both.
+        let sockets = if outside.link.index < inside.link.index {
+            Socket::pair(&umem, queues, &config)?
+        } else {
+            let [outside, inside] = queues;
+            let [inside, outside] = Socket::pair(&umem, [inside, outside], &config)?;
+            [outside, inside]
+        };
+        Ok(Wires { umem, free, sockets })
+    }
+
+    /// Remembers what the interfaces that are still there were before they were first served.
+    pub(crate) fn follow(&mut self, before: &[Interface]) {
+        for (interface, before) in self.interfaces.iter_mut().zip(before) {
+            if interface.link.index == before.link.index {
+                interface.link.promiscuous = before.link.promiscuous;
+            }
+        }
     }
 
     /// Makes both interfaces promiscuous, attaches the programs and serves the workers' queues.
@@ -117,13 +137,19 @@ impl Interface {
         };
         // Served before attached: the first frame already finds its worker.
         for (queue, worker) in (0..).zip(workers) {
-            program.serve(queue, &worker.sockets[side])?;
+            program.serve(queue, &worker.sockets()[side])?;
         }
         if !self.link.promiscuous {
             self.link.set_promiscuous(true)?;
         }
         program.attach(&self.link, mode)?;
         Ok(())
+    }
+
+    /// The kernel's number of the interface.
+    #[must_use]
+    pub(crate) fn index(&self) -> u32 {
+        self.link.index
     }
 
     /// Takes the program off, if it is still ours, and promiscuous mode with it, if we set it.

@@ -14,24 +14,28 @@ mod clock;
 mod config;
 mod control;
 mod cores;
+mod crew;
 mod error;
 mod gateway;
 mod idle;
 mod interface;
+mod line;
+mod log;
 mod logger;
 mod metrics;
 mod privilege;
 mod publish;
 mod records;
+mod routes;
 mod state;
 mod status;
 mod worker;
 
 pub use age::{GeoAge, Warning};
 pub use config::{Config, FailMode, Mode, Poll};
-pub use control::rehearsal;
 pub use error::Error;
 pub use gateway::Gateway;
+pub use routes::rehearsal;
 pub use status::{
     DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
 };

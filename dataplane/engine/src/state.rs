@@ -3,20 +3,18 @@
 use std::{
     fmt,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use filter::DropReason;
-use lookup::{LoadError, Ruleset};
+use lookup::{LoadError, Problem, Ruleset};
 
 use crate::{
-    GeoAge,
+    Error, GeoAge,
     board::Board,
     interface::Interface,
+    log::LogState,
     logger::Legends,
     publish::Publisher,
     status::{Packets, RecordCounts, Status, WorkerStatus},
@@ -27,13 +25,26 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct State {
     policy: PathBuf,
+    /// Held while a policy is compiled, so that reloads come one after the other.
+    loading: Mutex<()>,
+    /// Held for moments only: `status` needs it, also while a large policy is compiled.
     publisher: Mutex<Publisher>,
     legends: Legends,
     workers: Vec<Board<Snapshot>>,
-    /// Outside, then inside; none in a rehearsal.
-    interfaces: Vec<Interface>,
-    unwritten: Arc<AtomicU64>,
+    interfaces: Mutex<Served>,
+    log: Arc<LogState>,
     started: Instant,
+}
+
+/// The interfaces, outside first.
+#[derive(Debug)]
+struct Served {
+    /// None in a rehearsal.
+    interfaces: Vec<Interface>,
+    /// Packets that programs of earlier interfaces dropped and bridged.
+    unserved: [[u64; 2]; 2],
+    /// Why nothing is forwarded, when an interface is missing.
+    missing: Option<String>,
 }
 
 /// What a reload did.
@@ -41,12 +52,14 @@ pub(crate) struct State {
 pub(crate) struct Reloaded {
     revision: u32,
     compiled_in: Duration,
+    warnings: Vec<String>,
 }
 
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, compiled_in } = self;
-        write!(f, "revision {revision} is in force, compiled in {} ms", compiled_in.as_millis())
+        let Self { revision, compiled_in, warnings } = self;
+        write!(f, "revision {revision} is in force, compiled in {} ms", compiled_in.as_millis())?;
+        warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }
 
@@ -59,11 +72,14 @@ impl State {
         legends: Legends,
         workers: Vec<Board<Snapshot>>,
         interfaces: Vec<Interface>,
-        unwritten: Arc<AtomicU64>,
+        log: Arc<LogState>,
         started: Instant,
     ) -> Self {
         let publisher = Mutex::new(publisher);
-        Self { policy, publisher, legends, workers, interfaces, unwritten, started }
+        let loading = Mutex::new(());
+        let interfaces =
+            Mutex::new(Served { interfaces, unserved: Default::default(), missing: None });
+        Self { policy, loading, publisher, legends, workers, interfaces, log, started }
     }
 
     /// Compiles the policy again and publishes it; the last good one stays when it has a mistake.
@@ -71,26 +87,66 @@ impl State {
     /// # Errors
     /// Everything that is wrong with the policy.
     pub(crate) fn reload(&self) -> Result<Reloaded, LoadError> {
-        let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = lock(&self.loading);
         let begun = Instant::now();
-        let (ruleset, _) = Ruleset::load(&self.policy, publisher.next_revision())?;
+        let (before, next) = {
+            let publisher = lock(&self.publisher);
+            (publisher.current(), publisher.next_revision())
+        };
+        let (ruleset, problems) = Ruleset::load(&self.policy, next)?;
         let revision = ruleset.revision();
+        let mut warnings: Vec<String> = problems.iter().map(say).collect();
+        warnings.extend(unsafe_now(&before, &ruleset));
+        // The publisher alone holds what is superseded, so that no table is freed here.
+        drop(before);
         self.legends.add(revision, Arc::clone(ruleset.legend()));
-        publisher.publish(ruleset);
-        Ok(Reloaded { revision: revision.0, compiled_in: begun.elapsed() })
+        lock(&self.publisher).publish(ruleset);
+        Ok(Reloaded { revision: revision.0, compiled_in: begun.elapsed(), warnings })
     }
 
-    /// The interfaces, outside first.
-    #[must_use]
-    pub(crate) fn interfaces(&self) -> &[Interface] {
-        &self.interfaces
+    /// The kernel's numbers of the interfaces that are served, outside first.
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        lock(&self.interfaces).interfaces.iter().map(Interface::index).collect()
+    }
+
+    /// Puts the interfaces that `open` finds in the place of those before.
+    ///
+    /// # Errors
+    /// Those of `open`; the interfaces before stay.
+    pub(crate) fn reopen(
+        &self,
+        open: impl FnOnce(&[Interface]) -> Result<[Interface; 2], Error>,
+    ) -> Result<(), Error> {
+        let mut served = lock(&self.interfaces);
+        let next = open(&served.interfaces)?;
+        let Served { interfaces, unserved, .. } = &mut *served;
+        for (interface, sum) in interfaces.iter().zip(unserved) {
+            let last = interface.status(0);
+            sum[0] += last.unserved_dropped;
+            sum[1] += last.unserved_bridged;
+        }
+        served.interfaces = next.into();
+        Ok(())
+    }
+
+    /// Says why nothing is forwarded; answers whether that is news.
+    pub(crate) fn miss(&self, missing: Option<String>) -> bool {
+        let mut served = lock(&self.interfaces);
+        let news = served.missing != missing;
+        served.missing = missing;
+        news
+    }
+
+    /// Takes the programs off both interfaces.
+    pub(crate) fn detach(&self) {
+        lock(&self.interfaces).interfaces.iter().for_each(Interface::detach);
     }
 
     /// The gateway now.
     #[must_use]
     pub(crate) fn status(&self) -> Status {
         let ruleset = {
-            let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut publisher = lock(&self.publisher);
             publisher.collect();
             publisher.current()
         };
@@ -100,7 +156,7 @@ impl State {
             flows: workers.iter().map(|worker| worker.flows).sum(),
             revision: ruleset.revision().0,
             geo: GeoAge::of(&ruleset),
-            unwritten: self.unwritten.load(Ordering::Relaxed),
+            unwritten: self.log.unwritten(),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
         };
@@ -115,18 +171,45 @@ impl State {
                 entry.shadowed += counters.shadowed;
             }
         }
-        status.interfaces = self
-            .interfaces
-            .iter()
-            .enumerate()
-            .map(|(side, interface)| {
-                interface.status(snapshots.iter().map(|worker| worker.kernel_dropped[side]).sum())
+        status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
+        status.warnings.extend(self.log.trouble());
+        let served = lock(&self.interfaces);
+        let places = served.interfaces.iter().zip(&served.unserved).enumerate();
+        status.interfaces = places
+            .map(|(side, (interface, [dropped, bridged]))| {
+                let kernel_dropped = snapshots.iter().map(|worker| worker.kernel_dropped[side]);
+                let mut status = interface.status(kernel_dropped.sum());
+                status.unserved_dropped += dropped;
+                status.unserved_bridged += bridged;
+                status
             })
             .collect();
-        status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
+        let missing = served.missing.as_ref();
+        status.warnings.extend(missing.map(|missing| format!("nothing is forwarded: {missing}")));
         status.workers = workers;
         status
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn say(problem: &Problem) -> String {
+    format!("{problem}; {}", problem.help_text())
+}
+
+/// Failsafe networks of the ruleset before that the next one no longer has.
+fn unsafe_now(before: &Ruleset, next: &Ruleset) -> impl Iterator<Item = String> {
+    let gone = before
+        .failsafe()
+        .iter()
+        .filter(|network| !next.failsafe().iter().any(|kept| kept.contains(*network)));
+    gone.map(|network| {
+        format!(
+            "{network} is no longer failsafe; if that was not meant, add it to `failsafe` again"
+        )
+    })
 }
 
 fn worker_status(snapshot: &Snapshot) -> WorkerStatus {

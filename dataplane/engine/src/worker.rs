@@ -49,15 +49,20 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_dropped: [u64; 2],
 }
 
-/// What a worker is made of.
+/// What a worker moves frames with: one queue of the two interfaces as they are now.
 #[derive(Debug)]
-pub(crate) struct Worker {
-    /// Sockets of outside and inside.
-    pub sockets: [Socket; 2],
-    /// The memory that both share.
+pub(crate) struct Wires {
+    /// The memory that both sockets share.
     pub umem: Umem,
     /// The frames that are in no ring.
     pub free: FreeList,
+    /// Sockets of outside and inside.
+    pub sockets: [Socket; 2],
+}
+
+/// What a worker knows: it outlives the interfaces, and goes on over the next ones.
+#[derive(Debug)]
+pub(crate) struct Mind {
     /// What judges.
     pub filter: Filter,
     /// Where the ruleset comes from.
@@ -70,29 +75,61 @@ pub(crate) struct Worker {
     pub poll: Poll,
     /// Where the counters are shown.
     pub board: Board<Snapshot>,
+    /// What the kernel dropped of interfaces that are gone, outside and inside.
+    pub kernel_dropped: [u64; 2],
+}
+
+/// A mind at its wires.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    sockets: [Socket; 2],
+    umem: Umem,
+    free: FreeList,
+    mind: Mind,
 }
 
 impl Worker {
+    /// Puts a worker together.
+    pub(crate) fn new(wires: Wires, mind: Mind) -> Self {
+        let Wires { umem, free, sockets } = wires;
+        let mode = sockets[0].granted().name();
+        // Nobody else writes here now; a reader would only delay the name by a moment.
+        while !mind.board.show(|slot| mode.clone_into(&mut slot.mode)) {
+            thread::yield_now();
+        }
+        Self { sockets, umem, free, mind }
+    }
+
+    /// The mind of a worker that was never put to work.
+    pub(crate) fn leave(self) -> Mind {
+        self.mind
+    }
+
+    /// Outside and inside.
+    pub(crate) fn sockets(&self) -> &[Socket; 2] {
+        &self.sockets
+    }
+
     /// Forwards until `stop` is set; then the last records are out and every frame is home.
-    pub(crate) fn run(mut self, stop: &AtomicBool) {
-        let mut idle = Idle::new(self.poll);
+    pub(crate) fn run(mut self, stop: &AtomicBool) -> Mind {
+        let mut idle = Idle::new(self.mind.poll);
         let (mut kept_ms, mut shown_ms) = (0, 0);
         while !stop.load(Ordering::Relaxed) {
-            let now = self.clock.now();
+            let now = self.mind.clock.now();
             let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
                 kept_ms = now.mono_ms;
-                self.filter.housekeep(now, &mut self.records);
-                self.records.commit();
+                self.mind.filter.housekeep(now, &mut self.mind.records);
+                self.mind.records.commit();
             }
             if now.mono_ms >= shown_ms + SHOW_MS {
                 shown_ms = now.mono_ms;
-                self.clock.sync();
+                self.mind.clock.sync();
                 self.show();
             }
             idle.wait(received, &self.sockets);
         }
-        self.finish();
+        self.finish()
     }
 
     /// One burst that arrived on `side`; returns how many packets it had.
@@ -103,15 +140,15 @@ impl Worker {
         from.receive(&mut burst);
         let received = burst.len();
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
-        if self.rules.refresh() {
-            self.filter.clear_domains();
+        if self.mind.rules.refresh() {
+            self.mind.filter.clear_domains();
         }
         if received > 0 {
             let actions = self.judge(side, now, &burst);
             for (packet, action) in burst.into_iter().zip(actions) {
                 self.dispatch(side, now, packet, action);
             }
-            self.records.commit();
+            self.mind.records.commit();
         }
         // Also without a packet: what an earlier turn could not send or refill is tried again.
         let [from, to] = facing(&mut self.sockets, side);
@@ -125,9 +162,9 @@ impl Worker {
         let mut actions = Actions::new();
         let frames: ArrayVec<&[u8], BURST> =
             burst.iter().map(|packet| self.umem.bytes(packet)).collect();
-        let rules = self.rules.current();
-        self.filter.process(rules, now, side, &frames, &mut actions, &mut self.records);
-        self.records.commit();
+        let rules = self.mind.rules.current();
+        self.mind.filter.process(rules, now, side, &frames, &mut actions, &mut self.mind.records);
+        self.mind.records.commit();
         actions
     }
 
@@ -141,16 +178,16 @@ impl Worker {
         let [_, to] = facing(&mut self.sockets, side);
         if let Err(packet) = to.send(packet) {
             let bytes = self.umem.bytes(&packet);
-            let arrived = (self.rules.current(), now, side);
-            self.filter.undeliverable(arrived, (bytes, action), &mut self.records);
+            let arrived = (self.mind.rules.current(), now, side);
+            self.mind.filter.undeliverable(arrived, (bytes, action), &mut self.mind.records);
             self.free.push(packet.into_frame());
         }
     }
 
     /// The last records go out, packets on their way get a moment to leave, frames come home.
-    fn finish(mut self) {
-        self.filter.finish(&mut self.records);
-        self.records.commit();
+    fn finish(mut self) -> Mind {
+        self.mind.filter.finish(&mut self.mind.records);
+        self.mind.records.commit();
         let deadline = Instant::now() + DRAIN;
         loop {
             for socket in &mut self.sockets {
@@ -166,33 +203,35 @@ impl Worker {
         while !self.show() {
             thread::yield_now();
         }
-        let Self { sockets, mut free, umem, .. } = self;
-        for socket in sockets {
+        let Self { sockets, mut free, umem, mut mind } = self;
+        for (socket, dropped) in sockets.into_iter().zip(&mut mind.kernel_dropped) {
+            *dropped += kernel_dropped(&socket);
             socket.close(&mut free);
         }
         let total = umem.config().frames as usize;
         if free.len() != total {
             eprintln!("palisade: {} of {total} frames did not come home", total - free.len());
         }
+        mind
     }
 
     /// Shows counters and frames as they are between two bursts.
     fn show(&mut self) -> bool {
-        let Self { sockets, free, filter, rules, board, umem, .. } = self;
+        let Self { sockets, free, mind, umem } = self;
+        let Mind { filter, rules, board, .. } = mind;
         let mut frames = FrameCounts {
             free: free.len() as u64,
             total: u64::from(umem.config().frames),
             ..FrameCounts::default()
         };
-        let mut kernel_dropped = [0; 2];
-        for (socket, dropped) in sockets.iter().zip(&mut kernel_dropped) {
+        let mut dropped_by_kernel = mind.kernel_dropped;
+        for (socket, dropped) in sockets.iter().zip(&mut dropped_by_kernel) {
             let counts = socket.counts();
             frames.fill += counts.fill;
             frames.rx += counts.rx;
             frames.tx += counts.tx;
             frames.completion += counts.completion;
-            let statistics = socket.statistics();
-            *dropped = statistics.rx_dropped + statistics.rx_ring_full;
+            *dropped += kernel_dropped(socket);
         }
         let revision = rules.current().revision().0;
         board.show(|slot| {
@@ -201,7 +240,7 @@ impl Worker {
             slot.domains.clear();
             slot.domains.extend_from_slice(filter.domains());
             slot.frames = frames;
-            slot.kernel_dropped = kernel_dropped;
+            slot.kernel_dropped = dropped_by_kernel;
         })
     }
 }
@@ -213,4 +252,10 @@ fn facing(sockets: &mut [Socket; 2], side: Side) -> [&mut Socket; 2] {
         Side::Outside => [outside, inside],
         Side::Inside => [inside, outside],
     }
+}
+
+/// Packets that the kernel had to drop for want of a frame, or of room in RX.
+fn kernel_dropped(socket: &Socket) -> u64 {
+    let statistics = socket.statistics();
+    statistics.rx_dropped + statistics.rx_ring_full
 }

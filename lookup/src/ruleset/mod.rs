@@ -68,6 +68,7 @@ pub struct Ruleset {
     classes: Vec<Class>,
     members: Vec<Members>,
     legend: Arc<Legend>,
+    failsafe: Vec<ipnet::IpNet>,
     geo: GeoFacts,
 }
 
@@ -102,6 +103,7 @@ impl Ruleset {
             classes: found.list,
             members: found.members,
             legend: Arc::new(Legend::new(policy, rules, Arc::clone(geo.origins()))),
+            failsafe: policy.failsafe.clone(),
             geo: GeoFacts {
                 country: geo.country_info().clone(),
                 asn: geo.asn_info().cloned(),
@@ -114,6 +116,12 @@ impl Ruleset {
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The networks that are never cut off.
+    #[must_use]
+    pub fn failsafe(&self) -> &[ipnet::IpNet] {
+        &self.failsafe
     }
 
     /// Names and origins; outlives the tables in the logger.

@@ -42,7 +42,7 @@ struct Bench {
     board: Board<Snapshot>,
     drops: Consumer<DropRecord>,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Mind>,
 }
 
 fn ruleset(policy: &str, revision: u32) -> Ruleset {
@@ -69,17 +69,16 @@ impl Bench {
             key: [7; 16],
             timeouts: Timeouts::default(),
         };
-        let worker = Worker {
-            sockets: [outside, inside],
-            umem,
-            free,
+        let mind = Mind {
             filter: Filter::new(filter, Arc::new(Shared::new(1024, [9; 16]))),
             rules: publisher.reader(),
             records,
             clock: Clock::new(Instant::now()),
             poll: Poll::Busy,
             board: board.clone(),
+            kernel_dropped: [0; 2],
         };
+        let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || worker.run(&stopped));
         Self { kernels: [outside_kernel, inside_kernel], publisher, board, drops, stop, thread }
