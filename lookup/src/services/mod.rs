@@ -84,7 +84,7 @@ impl ServiceMap {
         port: u16,
     ) -> Option<ServiceId> {
         let row = if vlan == self.vlans.common { place.0 } else { self.row(place, vlan) };
-        let (slot, port) = self.slots.find(proto, port);
+        let (slot, port) = (self.slots.find(proto), usize::from(port));
         let root = *self.roots.get(row as usize * self.slots.list.len() + slot)?;
         let page = self.tops.get(root as usize)?[port >> 8];
         let entry = self.leaves.get(page as usize)?[port & 255];

@@ -59,7 +59,7 @@ impl Pages {
                 continue;
             }
             for &(first, last) in service.ports.ranges() {
-                // Without ports, port 0 is asked for.
+                // Without ports there is no choice: a service has all of them here, or none.
                 if slot.ported || first == 0 {
                     paint(&mut pages, usize::from(first), usize::from(last), id.0 + 1);
                 }

@@ -23,46 +23,35 @@ impl Slot {
     }
 }
 
-/// The columns, those with ports first.
+/// The columns, and which protocol has which.
 #[derive(Debug)]
 pub(super) struct Slots {
     of: [u16; 256],
-    ported: usize,
     pub(super) list: Vec<Slot>,
 }
 
 impl Slots {
     pub(super) fn of(services: &[Service]) -> Self {
-        let mut named: Vec<Proto> = services
-            .iter()
-            .filter_map(|service| match service.proto {
-                Protos::One(proto) => Some(proto),
-                Protos::Any => None,
-            })
-            .collect();
-        named.sort_unstable();
-        named.dedup();
-        let column = |ported: bool| {
-            let named = named.iter().filter(move |proto| proto.has_ports() == ported);
-            let named = named.map(move |&proto| Slot { proto: Some(proto), ported });
-            std::iter::once(Slot { proto: None, ported }).chain(named)
-        };
-        let ported = column(true).count();
-        let list: Vec<Slot> = column(true).chain(column(false)).collect();
+        let mut list = [true, false].map(|ported| Slot { proto: None, ported }).to_vec();
+        for service in services {
+            if let Protos::One(proto) = service.proto
+                && !list.iter().any(|slot| slot.takes(service.proto))
+            {
+                list.push(Slot { proto: Some(proto), ported: proto.has_ports() });
+            }
+        }
         let mut of = [0; 256];
         for (number, slot) in (0..=u8::MAX).zip(&mut of) {
             let proto = Proto(number);
             let own = list.iter().position(|slot| slot.proto == Some(proto));
-            let rest = if proto.has_ports() { 0 } else { ported };
-            *slot = own.unwrap_or(rest) as u16;
+            *slot = own.unwrap_or(usize::from(!proto.has_ports())) as u16;
         }
-        Self { of, ported, list }
+        Self { of, list }
     }
 
-    /// A protocol's column, and the port to look for in it.
+    /// A protocol's column.
     #[inline]
-    pub(super) fn find(&self, proto: Proto, port: u16) -> (usize, usize) {
-        let slot = usize::from(self.of[usize::from(proto.0)]);
-        (slot, if slot < self.ported { usize::from(port) } else { 0 })
+    pub(super) fn find(&self, proto: Proto) -> usize {
+        usize::from(self.of[usize::from(proto.0)])
     }
 }
