@@ -27,6 +27,7 @@ mod reason;
 mod record;
 mod shared;
 mod stamps;
+mod sync;
 mod track;
 mod verdict;
 

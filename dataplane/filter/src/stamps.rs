@@ -7,14 +7,14 @@
 //! ```text
 //!  set: | print word | print word | print word | print word |      64 bytes, all atomics
 //!                |
-//!                `-- deadline, 64 ms units (34 bits) | value (30)
+//!                `-- deadline, 16 ms units (34 bits) | value (30)
 //! ```
 //!
 //! A writer claims a slot by swapping the print for [`BUSY`], writes the word, then the print. A
 //! reader takes the word only if the print was the same before and after. Writers never wait:
 //! who loses a race tries the next slot.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use siphasher::sip::SipHasher13;
 
@@ -24,8 +24,8 @@ const WAYS: usize = 4;
 /// How often a writer tries again that lost a race.
 const TRIES: usize = 4;
 const VALUE_BITS: u32 = 30;
-/// A tick of the deadline is 2^6 ms.
-const TICK_SHIFT: u32 = 6;
+/// A tick of the deadline is 2^4 ms: what came in one tick is of one age to [`Stamps::put`].
+const TICK_SHIFT: u32 = 4;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -135,22 +135,25 @@ impl Stamps {
 
     /// Takes the slot whose stamp fades first, if it fades before `new` does.
     fn claim(&self, print: u64, now_ms: u64, new: Stamp) -> bool {
-        let mut victim: Option<(&Slot, u64, u64)> = None;
-        for slot in self.slots(print) {
+        let mut victim: Option<(&Slot, u64, u64, u64)> = None;
+        for (i, slot) in (0_u64..).zip(self.slots(print)) {
             let have = slot.print.load(Ordering::Acquire);
             if have == BUSY {
                 continue;
             }
             let old = Stamp::unpack(slot.word.load(Ordering::Acquire));
             let left = if have == FREE || !old.fresh(now_ms) { 0 } else { old.deadline };
-            if left <= new.deadline && victim.is_none_or(|(_, _, least)| left < least) {
-                victim = Some((slot, have, left));
+            // Of one age, anyone: else the first place would change hands with every newcomer.
+            let turn = (i ^ print >> 40) & 7;
+            let first = victim.is_none_or(|(_, _, least, last)| (left, turn) < (least, last));
+            if left <= new.deadline && first {
+                victim = Some((slot, have, left, turn));
             }
         }
-        if victim.is_none_or(|(_, _, left)| left > 0) {
+        if victim.is_none_or(|(_, _, left, _)| left > 0) {
             self.crowded_ms.store(now_ms.max(1), Ordering::Relaxed);
         }
-        let Some((slot, have, _)) = victim else { return false };
+        let Some((slot, have, ..)) = victim else { return false };
         if slot.print.compare_exchange(have, BUSY, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
         }

@@ -2,8 +2,8 @@
 //!
 //! A pinhole is what all workers know of a connection that the inside opened; a flow is what one
 //! worker remembers. So a flow asks its pinhole when it comes a step further, when it has not asked
-//! for a while, and on each TCP segment as long as it has seen one side only: the other one may be
-//! known to another worker. A pinhole that is gone ends the flow.
+//! for a while, and on each TCP segment while it is not open here: another worker may know more. A
+//! pinhole that is gone ends the flow.
 //!
 //! A flow that a service allowed proves nothing for egress. Should a reload take the service away,
 //! the flow stays as a memory of that: what the inside end still says does not make the connection
@@ -63,7 +63,8 @@ impl Filter {
         let owner = burst.side == Side::Inside || !egress;
         let mut progress = before.after(burst.side, owner, step);
         if egress {
-            progress = self.renew(burst, key, (progress, step)).unwrap_or(progress);
+            let shared = self.renew(burst, key, step).unwrap_or(progress);
+            progress = if step == Step::Syn { progress } else { shared };
         }
         Entry {
             key: *key,
@@ -88,7 +89,11 @@ impl Filter {
         entry.progress = before.after(burst.side, owner, step);
         if entry.egress {
             let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
-            let asks = before.state == State::Opening && step == Step::Segment;
+            let asks = match step {
+                Step::Syn | Step::SynAck | Step::End => true,
+                Step::Segment => before.state != State::Open,
+                _ => false,
+            };
             if (due || asks || entry.progress != before) && !self.consult(burst, slot, step) {
                 return false;
             }
@@ -134,10 +139,12 @@ impl Filter {
         let entry = self.table.entry(slot);
         entry.renewed_ms = burst.now_ms;
         let (key, progress) = (entry.key, entry.progress);
-        match self.renew(burst, &key, (progress, step)) {
+        match self.renew(burst, &key, step) {
             Some(shared) => {
-                // What the outside ended may give way here, though it has not ended for all.
-                if progress.state != State::Closing {
+                // What the outside ended, or the inside only opens anew, may give way here, though it is
+                // open for all.
+                let anew = step == Step::Syn && shared.state == State::Open;
+                if progress.state != State::Closing && !anew {
                     self.table.entry(slot).progress = shared;
                 }
                 true
@@ -151,19 +158,17 @@ impl Filter {
     }
 
     /// Takes the pinhole of a connection along; the inside makes one where there is none.
-    fn renew(
-        &mut self,
-        burst: &Burst<'_>,
-        key: &Key,
-        (progress, step): (Progress, Step),
-    ) -> Option<Progress> {
+    fn renew(&mut self, burst: &Burst<'_>, key: &Key, step: Step) -> Option<Progress> {
         let shared = self.prolong(burst, key, step);
         if shared.is_some() || burst.side == Side::Outside {
             return shared;
         }
-        let row_ms = self.table.lives.row(Timing::of(key.proto()));
-        if !self.shared.pinholes.open(key, burst.now.mono_ms, row_ms, progress) {
-            self.counters.pinholes_full += 1;
+        let progress = Progress::default().after(Side::Inside, true, step);
+        if step.opens() {
+            let row_ms = self.table.lives.row(Timing::of(key.proto()));
+            if !self.shared.pinholes.open(key, burst.now.mono_ms, row_ms, progress) {
+                self.counters.pinholes_full += 1;
+            }
         }
         Some(progress)
     }

@@ -84,6 +84,11 @@ impl Key {
         whole(self.local)
     }
 
+    #[cfg(test)]
+    pub(super) fn from_words([a, b, c, d, tail]: [u64; 5]) -> Self {
+        Self { remote: [a, b], local: [c, d], tail }
+    }
+
     /// The whole key, as words to hash.
     #[inline]
     pub(crate) fn words(&self) -> [u64; 5] {

@@ -1,5 +1,7 @@
 //! Flows: what makes two packets one conversation, and the table that remembers verdicts.
 
+#[cfg(test)]
+mod crowd;
 mod hash;
 mod key;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use lookup::{Revision, Ruleset, Side};
 pub(crate) struct Lab {
     pub(crate) rules: Arc<Ruleset>,
     pub(crate) workers: Vec<Filter>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) records: Vec<DropRecord>,
     pub(crate) now_ms: u64,
 }
@@ -60,8 +61,17 @@ impl Lab {
         Self {
             rules: ruleset(policy, 1),
             workers: (0..workers).map(worker).collect(),
+            shared: Arc::clone(&shared),
             records: Vec::new(),
             now_ms: 1_000_000,
+        }
+    }
+
+    /// Gives the workers flow tables of another size; what they share stays as big as it was.
+    pub(crate) fn shrink(&mut self, flows: usize, timeouts: Timeouts) {
+        for (key, worker) in (50..).zip(&mut self.workers) {
+            let config = FilterConfig { flows, records_per_s: 1000, key: [key; 16], timeouts };
+            *worker = Filter::new(config, Arc::clone(&self.shared));
         }
     }
 

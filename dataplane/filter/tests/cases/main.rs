@@ -6,6 +6,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod chains;
+mod crowded;
 mod egress;
 mod floods;
 mod fragments;
@@ -16,3 +18,7 @@ mod lab;
 mod noise;
 mod packets;
 mod reloads;
+mod timeouts;
+mod transports;
+mod vlans;
+mod workers;

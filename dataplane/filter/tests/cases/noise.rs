@@ -141,31 +141,6 @@ fn build(packet: &Packet) -> (Side, Vec<u8>) {
     (side, frame)
 }
 
-/// Two workers that see one direction each drop whatever one worker for both would drop, and let
-/// through whatever it lets through: there is no leak and no loss in splitting directions. (Only
-/// the exact moment of fading may differ, so times near a timeout are not compared: connections
-/// that end or pause longer than the shortest timeout are left out.)
-#[test]
-fn two_workers_agree_with_one() {
-    let config = ProptestConfig::with_cases(300);
-    proptest!(config, |(packets in prop::collection::vec(packet(), 1..150))| {
-        let mut one = Lab::with("policy", 1, 1024, 1000);
-        let mut two = Lab::with("policy", 2, 1024, 1000);
-        for packet in packets.iter().filter(|packet| packet.kind != 4) {
-            for lab in [&mut one, &mut two] {
-                lab.now_ms += packet.wait_ms.min(100);
-            }
-            let (side, frame) = build(packet);
-            let split = usize::from(packet.inside);
-            prop_assert_eq!(
-                one.send(side, &frame),
-                two.send_to(split, side, &frame),
-                "{:?}", packet
-            );
-        }
-    });
-}
-
 /// From the outside, only what a service, failsafe or an opening from the inside allows; whatever
 /// happened before.
 #[test]
