@@ -10,15 +10,15 @@ pub(super) const NUMBER: u8 = 51;
 /// The most of them in one packet; honest senders use one.
 const MAX_HEADERS: usize = 8;
 
-/// One header at the start of `bytes`, and what follows it. `None`: cut short.
+/// One header at the start of `bytes`, and what follows it; `short` if it is cut.
 #[inline]
-pub(super) fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DropReason> {
-    let Some(&words) = bytes.get(1) else { return Ok(None) };
+pub(super) fn split(bytes: &[u8], short: DropReason) -> Result<(&[u8], &[u8]), DropReason> {
+    let &words = bytes.get(1).ok_or(short)?;
     // Its length is that of its fixed part of 12 bytes at least.
     if words == 0 {
         return Err(DropReason::BadHeader);
     }
-    Ok(bytes.split_at_checked(usize::from(words) * 4 + 8))
+    bytes.split_at_checked(usize::from(words) * 4 + 8).ok_or(short)
 }
 
 /// What an IPv4 packet of protocol `proto` carries behind all its authentication headers.
@@ -30,7 +30,7 @@ pub(super) fn skip(proto: u8, bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
 #[cold]
 fn walk(mut bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
     for _ in 0..MAX_HEADERS {
-        let (header, rest) = split(bytes)?.ok_or(DropReason::Truncated)?;
+        let (header, rest) = split(bytes, DropReason::Truncated)?;
         bytes = rest;
         match header.first() {
             Some(&NUMBER) => {}

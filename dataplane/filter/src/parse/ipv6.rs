@@ -73,7 +73,7 @@ pub(super) fn walk(mut next: u8, mut bytes: &[u8]) -> Result<Chain<'_>, DropReas
                 }
                 (header, rest)
             }
-            authentication::NUMBER => authentication::split(bytes)?.ok_or(short)?,
+            authentication::NUMBER => authentication::split(bytes, short)?,
             FRAGMENT if fragmented => return Err(DropReason::BadHeader),
             FRAGMENT => {
                 let (header, rest) = bytes.split_first_chunk::<8>().ok_or(short)?;

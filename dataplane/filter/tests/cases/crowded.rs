@@ -24,7 +24,7 @@ impl Flood {
     fn next(&mut self) -> Vec<u8> {
         let n = self.sent;
         self.sent += 1;
-        let mut frame = if n % 2 == 0 { self.first.clone() } else { self.orphan.clone() };
+        let mut frame = if n.is_multiple_of(2) { self.first.clone() } else { self.orphan.clone() };
         // The source's last byte, and the id.
         frame[29] = (n % 250) as u8 + 2;
         frame[18..20].copy_from_slice(&(n as u16).to_be_bytes());

@@ -30,8 +30,11 @@ fn sctp(from: &str, to: &str, ports: (u16, u16)) -> Vec<u8> {
     raw(from.parse().unwrap(), to.parse().unwrap(), 64, 132.into(), &bytes)
 }
 
-/// What is sent at the same moment (true: by the inside), and how long the last answer may take.
-fn cases(client: &str, de: &str) -> Vec<(&'static str, Vec<(bool, Vec<u8>)>, u64)> {
+/// A name, what is sent at the same moment (true: by the inside), and how long the last answer may
+/// take.
+type Case = (&'static str, Vec<(bool, Vec<u8>)>, u64);
+
+fn cases(client: &str, de: &str) -> Vec<Case> {
     let (near, far) = (at(client, 4000), at(de, 443));
     let out = |flags| (true, tcp(&near, &far, flags));
     let back = |flags| (false, tcp(&far, &near, flags));

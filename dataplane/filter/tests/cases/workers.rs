@@ -148,7 +148,10 @@ fn labs(policy: &str, sizes: &[(u8, usize)]) -> Vec<Lab> {
     sizes.iter().map(lab).collect()
 }
 
+/// As many cases as `PROPTEST_CASES` says, where it is set.
 fn many(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(cases);
     ProptestConfig { cases, max_shrink_iters: 20_000, ..ProptestConfig::default() }
 }
 
