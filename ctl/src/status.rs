@@ -150,6 +150,7 @@ fn interfaces(status: &Status) -> Table {
         "unserved: dropped",
         "bridged",
         "kernel dropped",
+        "shed",
     ]);
     for interface in &status.interfaces {
         table.add_row([
@@ -160,9 +161,10 @@ fn interfaces(status: &Status) -> Table {
             interface.unserved_dropped.to_string(),
             interface.unserved_bridged.to_string(),
             interface.kernel_dropped.to_string(),
+            interface.shed.to_string(),
         ]);
     }
-    right(table, &[3, 4, 5, 6])
+    right(table, &[3, 4, 5, 6, 7])
 }
 
 fn domains(status: &Status) -> Table {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::Error;
+use crate::ethtool;
 use crate::netlink::{self, Link, link};
 
 const IFF_UP: u32 = 1;
@@ -74,6 +75,41 @@ impl Interface {
             source: errno.into(),
             hint: permission(errno, "the driver may not have it"),
         })
+    }
+
+    /// Which of these features are on, by their names of `ethtool -k` in the kernel
+    /// (`net/ethtool/common.c`): `rx-vlan-hw-parse` and so on.
+    ///
+    /// # Errors
+    /// [`Error::Link`] when the kernel does not answer.
+    pub fn features(&self, of: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+        let active = ethtool::active(self.index)
+            .map_err(|errno| self.refused("ask for the features of", errno))?;
+        Ok(of.iter().filter(|name| active.iter().any(|on| on == *name)).copied().collect())
+    }
+
+    /// Turns features on or off; answers which of them are on then, because a driver that cannot
+    /// change a feature leaves it as it is.
+    ///
+    /// # Errors
+    /// [`Error::Link`] when the kernel refuses.
+    pub fn set_features(
+        &self,
+        names: &[&'static str],
+        on: bool,
+    ) -> Result<Vec<&'static str>, Error> {
+        ethtool::set(self.index, names, on)
+            .map_err(|errno| self.refused("set the features of", errno))?;
+        self.features(names)
+    }
+
+    fn refused(&self, operation: &'static str, errno: Errno) -> Error {
+        Error::Link {
+            operation,
+            interface: self.name.clone(),
+            source: errno.into(),
+            hint: permission(errno, "the kernel needs CONFIG_ETHTOOL_NETLINK"),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod bind;
 mod config;
 mod counts;
 mod error;
+mod ethtool;
 mod frame;
 mod interface;
 pub mod live;

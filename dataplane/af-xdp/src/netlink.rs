@@ -1,4 +1,4 @@
-//! Route netlink, as little as asking for one interface and changing it takes.
+//! Netlink, as little as asking for one interface and changing it takes.
 //!
 //! It is here because the program is attached by `RTM_SETLINK`: what is attached so outlives the
 //! process, and with it the fail mode that the operator declared. No `unsafe`: messages are written
@@ -14,7 +14,8 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto,
+    socket_with,
 };
 
 const NEWLINK: u16 = 16;
@@ -89,7 +90,7 @@ pub(crate) fn by_index(index: u32) -> Result<Link, Errno> {
 
 /// Sets those of a link's `IFF_*` flags that `mask` has to `flags`, and its attributes.
 pub(crate) fn change(index: u32, flags: u32, mask: u32, attributes: &[u8]) -> Result<(), Errno> {
-    let reply = talk(&message(SETLINK, REQUEST | ACK, index, flags, mask, attributes))?;
+    let reply = talk(None, &message(SETLINK, REQUEST | ACK, index, flags, mask, attributes))?;
     parse(&reply).map(|_| ())
 }
 
@@ -103,7 +104,7 @@ pub(crate) fn put(to: &mut Vec<u8>, kind: u16, payload: &[u8]) {
 }
 
 fn ask(index: u32, attributes: &[u8]) -> Result<Link, Errno> {
-    let reply = talk(&message(GETLINK, REQUEST, index, 0, 0, attributes))?;
+    let reply = talk(None, &message(GETLINK, REQUEST, index, 0, 0, attributes))?;
     parse(&reply)?.ok_or(Errno::PROTO)
 }
 
@@ -120,11 +121,11 @@ fn message(kind: u16, how: u16, index: u32, flags: u32, mask: u32, attributes: &
     bytes
 }
 
-/// Sends one request and receives the one answer that each of ours has.
-fn talk(request: &[u8]) -> Result<Vec<u8>, Errno> {
-    // No protocol is protocol 0, which for netlink is NETLINK_ROUTE.
+/// Sends one request and receives the one answer that each of ours has. No protocol is protocol 0,
+/// which for netlink is `NETLINK_ROUTE`.
+pub(crate) fn talk(protocol: Option<Protocol>, request: &[u8]) -> Result<Vec<u8>, Errno> {
     let socket: OwnedFd =
-        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     sendto(&socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut reply = vec![0; 64 << 10];
     let (len, _) = recv(&socket, reply.as_mut_slice(), RecvFlags::empty())?;
@@ -157,17 +158,22 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The payload of the first attribute of this kind.
-fn find(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
-    while let Some(header) = attributes.first_chunk::<4>() {
+pub(crate) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    each(attributes, kind).next()
+}
+
+/// The payloads of all attributes of this kind, up to the first that is cut short.
+pub(crate) fn each(mut attributes: &[u8], kind: u16) -> impl Iterator<Item = &[u8]> {
+    let all = std::iter::from_fn(move || {
+        let header = attributes.first_chunk::<4>()?;
         let len = usize::from(u16::from_ne_bytes([header[0], header[1]]));
         let found = u16::from_ne_bytes([header[2], header[3]]) & !NESTED;
         let payload = attributes.get(4..len)?;
-        if found == kind {
-            return Some(payload);
-        }
-        attributes = attributes.get(len.next_multiple_of(4)..)?;
-    }
-    None
+        // The last one may go without its padding.
+        attributes = attributes.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((found, payload))
+    });
+    all.filter(move |(found, _)| *found == kind).map(|(_, payload)| payload)
 }
 
 #[cfg(test)]

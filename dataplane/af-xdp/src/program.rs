@@ -1,7 +1,7 @@
 //! The XDP program of one interface: loaded, attached, and told which queues are served.
 //!
 //! ```text
-//!  NIC queue i -> palisade_xdp -> xsks[i]  -> Socket of worker i
+//!  NIC queue i -> palisade_xdp -> xsks[i]  -> Socket of worker i, but openers over limits[i] dropped
 //!                             \-> peers[0] -> the other interface    (fail open, nobody at i)
 //!                              \> dropped                            (fail closed, nobody at i)
 //! ```
@@ -18,7 +18,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use aya::maps::{DevMap, MapError, PerCpuArray, XskMap};
+use aya::maps::{Array, DevMap, MapError, PerCpuArray, XskMap};
 use aya::programs::{ProgramError, ProgramFd, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
@@ -87,6 +87,8 @@ impl Program {
     pub fn load(fail: FailMode, queues: u32) -> Result<Self, Error> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("xsks", queues.max(1))
+            .map_max_entries("limits", queues.max(1))
+            .map_max_entries("valves", queues.max(1))
             .load(OBJECT)
             .map_err(|source| Error::Load { source: Box::new(source) })?;
         let xdp = xdp(&mut ebpf)?;
@@ -222,6 +224,31 @@ impl Program {
         };
         let both = read(0).and_then(|dropped| Ok(Unserved { dropped, bridged: read(1)? }));
         both.map_err(|error: MapError| failed("read the program's counters", &error))
+    }
+
+    /// Lets a queue bring at most so many openers of TCP connections (SYN without ACK) a millisecond
+    /// to its socket; the program drops and counts those over it. 0 is no limit.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when there is no such queue.
+    pub fn limit_openers(&mut self, queue: u32, per_ms: u32) -> Result<(), Error> {
+        let map = self.ebpf.map_mut("limits").ok_or(MapError::KeyNotFound);
+        let limits = map.and_then(|map| Array::<_, u32>::try_from(map));
+        let set = limits.and_then(|mut limits| limits.set(queue, per_ms, 0));
+        set.map_err(|error| failed("limit a queue's openers", &error))
+    }
+
+    /// Openers of TCP connections that were over the limit of their queue, over all queues.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when the counters cannot be read.
+    pub fn shed(&self) -> Result<u64, Error> {
+        let map = self.ebpf.map("valves").ok_or(MapError::KeyNotFound);
+        let valves = map.and_then(|map| Array::<_, [u64; 3]>::try_from(map));
+        let sum = valves.and_then(|valves| {
+            valves.iter().try_fold(0, |sum, valve| valve.map(|[_, _, shed]| sum + shed))
+        });
+        sum.map_err(|error| failed("read the program's counters", &error))
     }
 
     fn fd(&mut self) -> Result<&ProgramFd, Error> {

@@ -32,6 +32,11 @@ impl<T: Clone> Board<T> {
         true
     }
 
+    /// A little of what was shown last, without a copy of the rest.
+    pub(crate) fn look<U>(&self, at: impl FnOnce(&T) -> U) -> U {
+        at(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A copy of what was shown last.
     #[must_use]
     pub(crate) fn read(&self) -> T {

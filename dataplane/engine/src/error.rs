@@ -49,6 +49,18 @@ pub enum Error {
         /// The largest MTU that a frame holds, bytes.
         limit: u32,
     },
+    /// The interface takes VLAN tags out of frames, and cannot be told not to.
+    #[error(
+        "{interface} takes VLAN tags out of frames ({}) and its driver does not stop doing so, which \
+         would hide them from the policy: see `ethtool -k {interface}`, or use another interface",
+        features.join(", ")
+    )]
+    TagStripping {
+        /// The interface.
+        interface: String,
+        /// The features that stay on.
+        features: Vec<&'static str>,
+    },
     /// A core that is not there.
     #[error("core {core} is not online (online: {online:?}): correct [workers] cores")]
     NoCore {

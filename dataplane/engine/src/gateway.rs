@@ -38,6 +38,7 @@ use crate::{
     publish::Publisher,
     records,
     state::State,
+    valve,
     worker::{Mind, Snapshot},
 };
 
@@ -57,6 +58,7 @@ pub struct Gateway {
     crew: Crew,
     logger: Thread<()>,
     control: Thread<Result<(), Error>>,
+    valve: Thread<()>,
     stop_control: oneshot::Sender<()>,
     reload: Reload,
     events: mpsc::Receiver<Event>,
@@ -120,6 +122,10 @@ impl Gateway {
         let (stop_control, control_stopped) = oneshot::channel();
         let logger =
             Thread::spawn("logger", config, sender.clone(), |asked| move || logger.run(&asked))?;
+        let watched = Arc::clone(&state);
+        let valve = Thread::spawn("valve", config, sender.clone(), |asked| {
+            move || valve::run(&watched, &asked)
+        })?;
         let served = Arc::clone(&state);
         let control = Thread::spawn("control", config, sender, |_| {
             move || control.serve(served, control_stopped)
@@ -127,7 +133,18 @@ impl Gateway {
         cores::keep_off(&config.cores);
         let config = config.clone();
         let reload = Reload::default();
-        Ok(Self { config, state, warnings, crew, logger, control, stop_control, reload, events })
+        Ok(Self {
+            config,
+            state,
+            warnings,
+            crew,
+            logger,
+            control,
+            valve,
+            stop_control,
+            reload,
+            events,
+        })
     }
 
     /// What the operator should know about the policy.
@@ -203,6 +220,7 @@ impl Gateway {
     /// stop takes the programs off.
     fn stop(mut self, clean: bool) -> Status {
         self.crew.stop();
+        let _ = self.valve.end(LOGGER_GRACE);
         if clean {
             self.state.detach();
         }

@@ -1,6 +1,6 @@
 //! The two interfaces of a gateway: checked, opened queue by queue, and let go again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use af_xdp_rs::{
     AttachMode, FailMode as Fail, Interface as Link, Mode, Program, Socket, SocketConfig, Umem,
@@ -10,6 +10,7 @@ use af_xdp_rs::{
 use crate::{
     Config, Error, FailMode,
     status::InterfaceStatus,
+    tags::Tags,
     worker::{Wires, Worker},
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct Interface {
     inherited: bool,
     /// Locked by the threads that start, show and stop; never by a worker.
     program: Mutex<Program>,
+    tags: Mutex<Tags<Link>>,
 }
 
 /// Outside and inside, on their way to being served.
@@ -38,10 +40,12 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Looks both interfaces up and loads their programs; nothing is attached yet.
+    /// Looks both interfaces up, loads their programs and keeps tags in frames; nothing is attached
+    /// yet.
     ///
     /// # Errors
-    /// A missing interface, too few queues, an MTU that no frame holds, a program refused.
+    /// A missing interface, too few queues, an MTU that no frame holds, a program refused, tags that
+    /// the NIC takes out.
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let links = [Link::find(&config.outside)?, Link::find(&config.inside)?];
         let workers = config.cores.len();
@@ -89,6 +93,7 @@ impl Pair {
         for (interface, before) in self.interfaces.iter_mut().zip(before) {
             if interface.link.index == before.link.index {
                 interface.link.promiscuous = before.link.promiscuous;
+                lock(&interface.tags).follow(&mut lock(&before.tags));
             }
         }
     }
@@ -125,11 +130,12 @@ impl Interface {
         };
         let inherited = af_xdp_rs::attached(&link)?.is_some_and(|there| there.ours);
         let program = Mutex::new(Program::load(fail, link.rx_queues)?);
-        Ok(Self { link, side, inherited, program })
+        let tags = Mutex::new(Tags::keep(link.clone())?);
+        Ok(Self { link, side, inherited, program, tags })
     }
 
     fn attach(&self, mode: Mode, workers: &[Worker], side: usize) -> Result<(), Error> {
-        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut program = lock(&self.program);
         let mode = match mode {
             Mode::Auto => AttachMode::Auto,
             Mode::ZeroCopy | Mode::Copy => AttachMode::Native,
@@ -143,6 +149,7 @@ impl Interface {
             self.link.set_promiscuous(true)?;
         }
         program.attach(&self.link, mode)?;
+        lock(&self.tags).hold();
         Ok(())
     }
 
@@ -152,9 +159,10 @@ impl Interface {
         self.link.index
     }
 
-    /// Takes the program off, if it is still ours, and promiscuous mode with it, if we set it.
+    /// Takes the program off, if it is still ours, and what else was set with it: promiscuous mode,
+    /// and tags that stay in their frames.
     pub(crate) fn detach(&self) {
-        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut program = lock(&self.program);
         if let Err(error) = program.detach() {
             eprintln!("palisade: {error}");
         }
@@ -162,12 +170,27 @@ impl Interface {
             // The interface may be gone: then there is nothing to set back.
             let _ = self.link.set_promiscuous(false);
         }
+        lock(&self.tags).restore();
+    }
+
+    /// Limits the openers of TCP connections that a queue brings in a millisecond; 0: no limit.
+    pub(crate) fn limit_openers(&self, queue: u32, per_ms: u32) {
+        let mut program = lock(&self.program);
+        if let Err(error) = program.limit_openers(queue, per_ms) {
+            eprintln!("palisade: {error}");
+        }
+    }
+
+    /// Openers that were over the limit of their queue so far.
+    pub(crate) fn shed(&self) -> u64 {
+        let program = lock(&self.program);
+        program.shed().unwrap_or_default()
     }
 
     /// For `status`; `kernel_dropped` is the workers' sum.
     #[must_use]
     pub(crate) fn status(&self, kernel_dropped: u64) -> InterfaceStatus {
-        let program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        let program = lock(&self.program);
         let unserved = program.unserved().unwrap_or_default();
         InterfaceStatus {
             name: self.link.name.clone(),
@@ -177,8 +200,13 @@ impl Interface {
             unserved_dropped: unserved.dropped,
             unserved_bridged: unserved.bridged,
             kernel_dropped,
+            shed: program.shed().unwrap_or_default(),
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The smallest frame that holds a packet of either interface's MTU.

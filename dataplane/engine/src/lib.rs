@@ -29,6 +29,8 @@ mod records;
 mod routes;
 mod state;
 mod status;
+mod tags;
+mod valve;
 mod worker;
 
 pub use age::{GeoAge, Warning};

@@ -116,6 +116,12 @@ impl Collector for Snapshot {
             "Packets that found no frame or no room",
             status.interfaces.iter().map(|i| ([("interface", i.name.clone())], i.kernel_dropped)),
         )?;
+        family(
+            &mut encoder,
+            "shed_packets",
+            "Packets that open a TCP connection, dropped before a ring that overflowed",
+            status.interfaces.iter().map(|i| ([("interface", i.name.clone())], i.shed)),
+        )?;
         gauge(&mut encoder, "flows", "Entries of all flow tables", status.flows)?;
         gauge(&mut encoder, "revision", "The ruleset in force", status.revision.into())?;
         gauge(&mut encoder, "uptime_seconds", "Seconds since the start", status.uptime_s)?;

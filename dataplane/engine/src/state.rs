@@ -137,6 +137,23 @@ impl State {
         news
     }
 
+    /// Shows `turn` each queue of each interface: the worker's place, the side, the queue, and what the
+    /// kernel dropped there so far.
+    pub(crate) fn each_queue(&self, mut turn: impl FnMut([usize; 2], &Interface, u32, u64)) {
+        let served = lock(&self.interfaces);
+        for (place, worker) in self.workers.iter().enumerate() {
+            let (queue, dropped) = worker.look(|shown| (shown.queue, shown.kernel_dropped));
+            for (side, (interface, dropped)) in served.interfaces.iter().zip(dropped).enumerate() {
+                turn([place, side], interface, queue, dropped);
+            }
+        }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Takes the programs off both interfaces.
     pub(crate) fn detach(&self) {
         lock(&self.interfaces).interfaces.iter().for_each(Interface::detach);

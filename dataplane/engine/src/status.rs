@@ -117,6 +117,8 @@ pub struct InterfaceStatus {
     pub unserved_bridged: u64,
     /// Packets that the kernel dropped for want of a frame or of room in a ring.
     pub kernel_dropped: u64,
+    /// Packets that open a TCP connection, dropped before the ring of their queue while it overflowed.
+    pub shed: u64,
 }
 
 /// One domain.
