@@ -8,6 +8,13 @@
 //! A flow that a service allowed proves nothing for egress. Should a reload take the service away,
 //! the flow stays as a memory of that: what the inside end still says does not make the connection
 //! one of its own, unless it opens it anew (TCP SYN) or both were silent until the flow expired.
+//!
+//! So the workers' verdicts are those of one worker, but for three things:
+//! - the moment at which a silent connection is forgotten: up to [`crate::flow::Lives`]'s `renew_ms`;
+//! - the memory of a service that a reload took away is each worker's own: one that never saw the
+//!   connection takes what the inside goes on to say for a connection taken up after a restart;
+//! - the reason of a drop: a worker that knew a connection which egress no longer allows names that
+//!   rule for its next packet, the others say that there is no service.
 
 use lookup::Side;
 

@@ -54,6 +54,55 @@ fn egress_that_stays_allowed_stays_open() {
     }
 }
 
+/// State, pinhole and timers live on: an open connection has its two hours from its last packet, a
+/// closed one its two minutes, on whichever worker.
+#[test]
+fn a_reload_neither_prolongs_nor_shortens_what_stays_allowed() {
+    let de = "198.51.100.1:443";
+    for (closes, wait_ms, want) in [
+        (false, 7_435_000, Forward),
+        (false, 7_441_000, Drop),
+        (true, 115_000, Forward),
+        (true, 121_000, Drop),
+    ] {
+        for (outer, inner) in [(0, 0), (0, 1), (1, 0)] {
+            let mut lab = Lab::with("policy", 2, 1024, 1000);
+            lab.send_to(inner, Inside, &tcp(CLIENT, de, "S"));
+            lab.send_to(outer, Outside, &tcp(de, CLIENT, "SA"));
+            lab.send_to(inner, Inside, &tcp(CLIENT, de, "A"));
+            if closes {
+                lab.send_to(inner, Inside, &tcp(CLIENT, de, "R"));
+            }
+            lab.now_ms += 1;
+            lab.reload("closed");
+            lab.send_to(outer, Outside, &tcp(de, CLIENT, "A"));
+            lab.now_ms += wait_ms;
+            lab.reload("policy");
+            let action = lab.send_to(outer, Outside, &tcp(de, CLIENT, "A"));
+            assert_eq!(action, want, "closed {closes}, {wait_ms} ms, workers {outer} {inner}");
+        }
+    }
+}
+
+/// A country that is taken out stops in the middle of a burst's worth of packets, both ways.
+#[test]
+fn a_running_transfer_stops_with_the_first_burst_of_a_new_ruleset() {
+    let de = "192.0.2.1:443";
+    let mut lab = Lab::with("policy", 2, 1024, 1_000_000);
+    let data = vec![tcp(de, CLIENT, "A"); 64];
+    let acks = vec![tcp(CLIENT, de, "A"); 64];
+    lab.send_to(0, Inside, &tcp(CLIENT, de, "S"));
+    for worker in 0..2 {
+        assert_eq!(lab.burst(worker, Outside, &data), [Forward; 64]);
+        assert_eq!(lab.burst(worker, Inside, &acks), [Forward; 64]);
+    }
+    lab.reload("closed");
+    for worker in 0..2 {
+        assert_eq!(lab.burst(worker, Outside, &data), [Drop; 64]);
+        assert_eq!(lab.burst(worker, Inside, &acks), [Drop; 64]);
+    }
+}
+
 /// What was a connection of the inside becomes a service's: only the service's verdict counts.
 #[test]
 fn old_proof_of_egress_opens_no_service() {
