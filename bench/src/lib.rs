@@ -24,5 +24,6 @@ pub mod oracle;
 pub mod peers;
 pub mod pktgen;
 pub mod reliability;
+pub mod soak;
 
 pub use error::{Error, Result};

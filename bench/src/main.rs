@@ -12,6 +12,7 @@ use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
+use palisade_bench::soak::Soak;
 use palisade_bench::{Error, Result, demo};
 
 /// The lab of Palisade: real traffic and offered load between network namespaces. Needs root.
@@ -38,6 +39,8 @@ enum Command {
     Pktgen(Pktgen),
     /// Run the tests behind each claim, and write docs/reliability.md from all records.
     Reliability(Reliability),
+    /// Run everything at once for a long time, and look at memory and books all along.
+    Soak(Soak),
     /// Compare Palisade's forwarding rate with that of DPDK's testpmd, which filters nothing.
     Floor {
         /// Turns of each peer.
@@ -72,6 +75,7 @@ fn run(command: Command) -> Result<()> {
         Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),
+        Command::Soak(soak) => soak.run(),
         Command::Floor { rounds, seconds, size, records } => {
             let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };
             let part = floor::run(&[Peer::Palisade, Peer::Testpmd], terms, &records)?;

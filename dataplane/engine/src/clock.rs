@@ -32,7 +32,12 @@ impl Clock {
 
     /// Reads the wall clock again.
     pub(crate) fn sync(&mut self) {
-        self.unix_base_ns = unix_ns().saturating_sub(self.elapsed_ns());
+        self.set(unix_ns());
+    }
+
+    /// Takes a wall clock's word for the time of day.
+    fn set(&mut self, unix_ns: u64) {
+        self.unix_base_ns = unix_ns.saturating_sub(self.elapsed_ns());
     }
 
     fn elapsed_ns(&self) -> u64 {
@@ -46,4 +51,26 @@ pub(crate) fn unix_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_never_reaches_the_timeouts() {
+        const HOUR_NS: u64 = 3_600_000_000_000;
+        let begin = Instant::now();
+        let mut clock = Clock::new(begin);
+        let mut before_ms = 0;
+        let there = unix_ns();
+        for wall in [there + HOUR_NS, there - HOUR_NS, 0, 1, u64::MAX / 2, there] {
+            clock.set(wall);
+            let now = clock.now();
+            assert!(now.unix_ns.abs_diff(wall) < HOUR_NS, "{wall}: {now:?}");
+            let elapsed_ms = begin.elapsed().as_millis() as u64;
+            assert!((before_ms..=elapsed_ms).contains(&now.mono_ms), "{wall}: {now:?}");
+            before_ms = now.mono_ms;
+        }
+    }
 }

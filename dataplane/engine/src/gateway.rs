@@ -327,6 +327,7 @@ fn minds(
                 poll: config.poll,
                 board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
                 kernel_dropped: [0; 2],
+                longest_pause_ms: 0,
             })
         })
         .collect()

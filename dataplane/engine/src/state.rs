@@ -244,6 +244,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         frames: snapshot.frames,
         flows: counters.flows,
         revision: snapshot.revision,
+        longest_pause_ms: snapshot.longest_pause_ms,
         packets: Packets {
             received: counters.received,
             forwarded: counters.forwarded,

@@ -78,6 +78,9 @@ pub struct WorkerStatus {
     pub flows: u64,
     /// The revision that its last burst was judged by.
     pub revision: u32,
+    /// The longest that it went without housekeeping since the start, milliseconds: on a core of its
+    /// own a few, more where something else runs there too.
+    pub longest_pause_ms: u64,
     /// Its packets.
     #[serde(flatten)]
     pub packets: Packets,

@@ -47,6 +47,8 @@ pub(crate) struct Snapshot {
     pub(crate) frames: FrameCounts,
     /// Packets that the kernel dropped for want of a frame or of room, outside and inside.
     pub(crate) kernel_dropped: [u64; 2],
+    /// The longest that it went without housekeeping.
+    pub(crate) longest_pause_ms: u64,
 }
 
 /// What a worker moves frames with: one queue of the two interfaces as they are now.
@@ -77,6 +79,8 @@ pub(crate) struct Mind {
     pub board: Board<Snapshot>,
     /// What the kernel dropped of interfaces that are gone, outside and inside.
     pub kernel_dropped: [u64; 2],
+    /// The longest that it went without housekeeping.
+    pub longest_pause_ms: u64,
 }
 
 /// A mind at its wires.
@@ -113,11 +117,13 @@ impl Worker {
     /// Forwards until `stop` is set; then the last records are out and every frame is home.
     pub(crate) fn run(mut self, stop: &AtomicBool) -> Mind {
         let mut idle = Idle::new(self.mind.poll);
-        let (mut kept_ms, mut shown_ms) = (0, 0);
+        let (mut kept_ms, mut shown_ms) = (self.mind.clock.now().mono_ms, 0);
         while !stop.load(Ordering::Relaxed) {
             let now = self.mind.clock.now();
             let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
+                let pause_ms = now.mono_ms - kept_ms;
+                self.mind.longest_pause_ms = self.mind.longest_pause_ms.max(pause_ms);
                 kept_ms = now.mono_ms;
                 self.mind.filter.housekeep(now, &mut self.mind.records);
                 self.mind.records.commit();
@@ -234,6 +240,7 @@ impl Worker {
             *dropped += kernel_dropped(socket);
         }
         let revision = rules.current().revision().0;
+        let longest_pause_ms = mind.longest_pause_ms;
         board.show(|slot| {
             slot.revision = revision;
             slot.counters = *filter.counters();
@@ -241,6 +248,7 @@ impl Worker {
             slot.domains.extend_from_slice(filter.domains());
             slot.frames = frames;
             slot.kernel_dropped = dropped_by_kernel;
+            slot.longest_pause_ms = longest_pause_ms;
         })
     }
 }

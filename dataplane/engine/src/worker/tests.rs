@@ -77,6 +77,7 @@ impl Bench {
             poll: Poll::Busy,
             board: board.clone(),
             kernel_dropped: [0; 2],
+            longest_pause_ms: 0,
         };
         let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         let stopped = Arc::clone(&stop);
