@@ -24,8 +24,9 @@ use crate::Error;
 use crate::config::{Granted, Mode, RingSizes, SocketConfig};
 use crate::interface::Interface;
 use crate::options;
+use crate::place::{Descriptor, Entry, Layout};
 use crate::region::Region;
-use crate::ring::{Consumer, Descriptor, Entry, Layout, Producer};
+use crate::ring::{Consumer, Producer};
 use crate::socket::{Peer, Rings, Socket};
 use crate::umem::Umem;
 

@@ -16,8 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
 use crate::config::{Granted, RingSizes};
+use crate::place::{Descriptor, Layout};
 use crate::region::Region;
-use crate::ring::{Consumer, Descriptor, Layout, Producer};
+use crate::ring::{Consumer, Producer};
 use crate::socket::{Peer, Rings, Socket};
 use crate::umem::{KERNEL_HEADROOM_BYTES, Umem};
 

@@ -23,7 +23,8 @@ use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use crate::config::Granted;
 use crate::counts::{Counts, Faults, Moved, Statistics};
 use crate::frame::{FreeList, Packet};
-use crate::ring::{Consumer, Descriptor, Producer};
+use crate::place::Descriptor;
+use crate::ring::{Consumer, Producer};
 use crate::sim::Shared;
 use crate::umem::Umem;
 

@@ -10,10 +10,10 @@
 //! by one ruleset, whole. The publisher keeps a reference to each superseded ruleset until every
 //! worker has let go of it, so the tables (tens of megabytes) are never freed on a worker's core.
 
-use std::sync::Arc;
-
 use arc_swap::{ArcSwap, Cache};
 use lookup::{Revision, Ruleset};
+
+use crate::sync::Arc;
 
 /// The writing end: one per gateway.
 #[derive(Debug)]
