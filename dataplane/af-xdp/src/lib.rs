@@ -15,6 +15,7 @@ mod interface;
 pub mod live;
 mod netlink;
 mod options;
+mod place;
 mod program;
 mod region;
 mod ring;

@@ -29,6 +29,7 @@ mod records;
 mod routes;
 mod state;
 mod status;
+mod sync;
 mod tags;
 mod valve;
 mod worker;
