@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
-/* In host byte order, the outer one last; an ethertype of 0: no tag. */
+/* In host byte order, the innermost first; an ethertype of 0: no tag. */
 struct tag {
 	__u16 ethertype;
 	__u16 control;
@@ -18,7 +18,7 @@ struct tag {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__type(key, __u32);
 	__type(value, struct tag);
 } tags SEC(".maps");
@@ -40,7 +40,7 @@ static __always_inline int push(struct __sk_buff *skb, __u32 place)
 SEC("classifier/tag_out")
 int tag_out(struct __sk_buff *skb)
 {
-	return push(skb, 0) || push(skb, 1) ? TC_ACT_SHOT : TC_ACT_OK;
+	return push(skb, 0) || push(skb, 1) || push(skb, 2) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 /* The stack has moved the outer tag beside the frame by now. */
@@ -58,7 +58,7 @@ static __always_inline int pop(struct __sk_buff *skb, __u32 place)
 SEC("classifier/tag_in")
 int tag_in(struct __sk_buff *skb)
 {
-	pop(skb, 1) || pop(skb, 0);
+	pop(skb, 2) || pop(skb, 1) || pop(skb, 0);
 	return TC_ACT_OK;
 }
 

@@ -16,6 +16,8 @@ pub const INSIDE: &str = "inside";
 pub const CLIENT_VETH: &str = "c0";
 /// The servers' interface.
 pub const SERVER_VETH: &str = "s0";
+/// What makes the kernel write VLAN tags into the frames that leave.
+const TAGS_IN_FRAMES: &str = "tx-vlan-hw-insert off tx-vlan-stag-hw-insert off";
 /// Link-layer address of [`CLIENT_VETH`].
 pub const CLIENT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xc0];
 /// Link-layer address of [`SERVER_VETH`].
@@ -64,7 +66,7 @@ fn host_end(host: &Namespace, veth: &str) -> Result<()> {
     // A checksum left to the "hardware" would stay unfinished in a frame that a socket receives.
     // So would a VLAN tag beside the frame: a veth hands it on as the sender left it.
     // GRO gives the end NAPI, without which its peer takes no frames that an XDP program redirects.
-    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro on txvlan off"))?;
+    host.run(&format!("ethtool -K {veth} tx off tso off gso off gro on {TAGS_IN_FRAMES}"))?;
     for (file, value) in [
         (format!("ipv6/conf/{veth}/accept_dad"), "0"),
         (format!("ipv6/conf/{veth}/accept_ra"), "0"),

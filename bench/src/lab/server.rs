@@ -35,6 +35,8 @@ pub enum Service {
     TcpEcho,
     /// Every datagram goes back.
     UdpEcho,
+    /// The same over UDP-Lite (RFC 3828).
+    UdpLiteEcho,
 }
 
 impl Service {
@@ -44,7 +46,7 @@ impl Service {
         match self {
             Self::Http => b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n",
             Self::Database => b"select 1;\n",
-            Self::TcpEcho | Self::UdpEcho => b"anyone there?",
+            Self::TcpEcho | Self::UdpEcho | Self::UdpLiteEcho => b"anyone there?",
         }
     }
 
@@ -54,8 +56,13 @@ impl Service {
         match self {
             Self::Http => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n",
             Self::Database => b"row 1\n",
-            Self::TcpEcho | Self::UdpEcho => self.question(),
+            Self::TcpEcho | Self::UdpEcho | Self::UdpLiteEcho => self.question(),
         }
+    }
+
+    /// Whether it takes datagrams instead of connections.
+    pub(super) fn datagrams(self) -> bool {
+        matches!(self, Self::UdpEcho | Self::UdpLiteEcho)
     }
 
     pub(super) fn socket(self, domain: Domain) -> std::io::Result<Socket> {
@@ -64,6 +71,7 @@ impl Service {
                 Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
             }
             Self::UdpEcho => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)),
+            Self::UdpLiteEcho => Socket::new(domain, Type::DGRAM, Some(Protocol::from(136))),
         }
     }
 }
@@ -93,11 +101,10 @@ impl Server {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = namespace.spawn_thread("server", move || {
-            match service {
-                Service::UdpEcho => echo(socket, &theirs),
-                Service::Http | Service::Database | Service::TcpEcho => {
-                    accept(&socket, service, &theirs)
-                }
+            if service.datagrams() {
+                echo(socket, &theirs);
+            } else {
+                accept(&socket, service, &theirs);
             }
             Ok(())
         })?;
@@ -148,7 +155,7 @@ fn listen(service: Service, address: SocketAddr) -> Result<Socket> {
         }
         socket.set_read_timeout(Some(TURN))?;
         socket.bind(&address.into())?;
-        if service != Service::UdpEcho {
+        if !service.datagrams() {
             socket.listen(128)?;
         }
         Ok(socket)

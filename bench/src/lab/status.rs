@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A gateway at one moment.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Interface {
     pub name: String,
     /// Packets that the kernel dropped for want of a frame, of its size, or of room in a ring.
     pub kernel_dropped: u64,
+    /// Openers of TCP connections that the program held back while a ring overflowed.
+    pub shed: u64,
 }
 
 /// What became of the drops.
@@ -97,11 +99,13 @@ pub struct Record {
     pub timestamp: String,
     /// Always `drop`.
     pub event_type: String,
-    /// Where the packet came from.
+    /// Where the packet came from; nothing when it has no address.
+    #[serde(deserialize_with = "or_empty")]
     pub src_ip: String,
     /// Its source port.
     pub src_port: Option<u16>,
-    /// Where it was going.
+    /// Where it was going; nothing when it has no address.
+    #[serde(deserialize_with = "or_empty")]
     pub dest_ip: String,
     /// Its destination port.
     pub dest_port: Option<u16>,
@@ -134,6 +138,10 @@ pub struct Why {
     pub revision: u64,
     /// Drops before this one that have no line of their own.
     pub suppressed: u64,
+}
+
+fn or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 impl Status {

@@ -49,7 +49,8 @@ pub struct Tagger {
 }
 
 impl Tagger {
-    /// Tags all that leaves the interface, the inner tag first, and untags what comes so tagged.
+    /// Tags all that leaves the interface, up to three times, the innermost tag first, and untags
+    /// what comes so tagged.
     ///
     /// # Errors
     /// When the programs cannot be loaded or attached.

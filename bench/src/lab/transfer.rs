@@ -34,7 +34,7 @@ const OPEN: Duration = Duration::from_secs(5);
 /// What to move, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Haul {
-    /// [`Service::TcpEcho`] or [`Service::UdpEcho`].
+    /// [`Service::TcpEcho`], [`Service::UdpEcho`] or [`Service::UdpLiteEcho`].
     pub service: Service,
     /// The client's address.
     pub from: IpAddr,
@@ -98,9 +98,10 @@ impl Transfer {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = namespace.spawn_thread("transfer", move || {
-            let end = match haul.service {
-                Service::UdpEcho => volley(&socket, haul, &theirs),
-                _ => stream(&socket, haul, &theirs),
+            let end = if haul.service.datagrams() {
+                volley(&socket, haul, &theirs)
+            } else {
+                stream(&socket, haul, &theirs)
             };
             theirs.done.store(true, Ordering::Release);
             Ok(match end {

@@ -6,6 +6,7 @@
 mod lab;
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use af_xdp_rs::{
     UmemConfig, Unserved, attached,
 };
 use aya::Ebpf;
-use aya::maps::PerCpuArray;
+use aya::maps::{Array, PerCpuArray, XskMap};
 use aya::programs::{Xdp, XdpMode};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/palisade.bpf.o");
 
@@ -216,6 +218,97 @@ fn live_frames_pass_through_the_program() {
         let xdp: &mut Xdp = ebpf.program_mut("palisade_xdp").unwrap().try_into().unwrap();
         let error = live::run(xdp, &[0; 4], Ingress::default(), 1, 0).unwrap_err();
         assert!(error.to_string().starts_with("cannot run live frames"), "{error}");
+    });
+}
+
+/// A frame: link addresses, tags, and what stands under this ethertype.
+fn frame(tags: &[u16], ethertype: u16, packet: &[u8]) -> Vec<u8> {
+    let tags = tags.iter().flat_map(|kind| [kind.to_be_bytes(), [0, 42]].concat());
+    [&[2; 12][..], &tags.collect::<Vec<_>>(), &ethertype.to_be_bytes(), packet].concat()
+}
+
+/// IPv4 with so many words of options, at this fragment offset.
+fn v4(protocol: u8, options: u8, offset: u8, payload: &[u8]) -> Vec<u8> {
+    let header =
+        [0x45 + options, 0, 0, 60, 0, 0, 0, offset, 64, protocol, 0, 0, 5, 9, 0, 9, 10, 1, 0, 9];
+    [&header[..], &vec![1; usize::from(options) * 4], payload].concat()
+}
+
+fn v6(next: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0x60, 0, 0, 0, 0, 20, next, 64][..], &[0x20; 32], payload].concat()
+}
+
+#[test]
+fn openers_over_the_limit_are_held_back_and_nothing_else() {
+    lab::run("openers_over_the_limit_are_held_back_and_nothing_else", 1, |_| {
+        let mut ebpf = Ebpf::load(OBJECT).unwrap();
+        let xdp: &mut Xdp = ebpf.program_mut("palisade_xdp").unwrap().try_into().unwrap();
+        xdp.load().unwrap();
+        // Never bound: the kernel drops what is redirected to it.
+        let socket =
+            socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None).unwrap();
+        let mut xsks = XskMap::try_from(ebpf.map_mut("xsks").unwrap()).unwrap();
+        xsks.set(0, socket.as_raw_fd(), 0).unwrap();
+
+        let tcp = |flags| [&[0; 12][..], &[5 << 4, flags], &[0; 6]].concat();
+        let (syn, ip, ip6) = (tcp(0x02), 0x0800, 0x86dd);
+        let cases = [
+            ("SYN", frame(&[], ip, &v4(6, 0, 0, &syn)), true),
+            ("SYN with ECN", frame(&[], ip, &v4(6, 0, 0, &tcp(0xc2))), true),
+            ("behind options", frame(&[], ip, &v4(6, 10, 0, &syn)), true),
+            ("tagged", frame(&[0x8100], ip, &v4(6, 0, 0, &syn)), true),
+            ("tagged twice", frame(&[0x88a8, 0x8100], ip6, &v6(6, &syn)), true),
+            ("SYN over IPv6", frame(&[], ip6, &v6(6, &syn)), true),
+            ("SYN-ACK", frame(&[], ip, &v4(6, 0, 0, &tcp(0x12))), false),
+            ("ACK", frame(&[], ip6, &v6(6, &tcp(0x10))), false),
+            ("RST", frame(&[], ip, &v4(6, 0, 0, &tcp(0x04))), false),
+            ("a later fragment", frame(&[], ip, &v4(6, 0, 9, &syn)), false),
+            ("UDP", frame(&[], ip, &v4(17, 0, 0, &syn)), false),
+            ("UDP over IPv6", frame(&[], ip6, &v6(17, &syn)), false),
+            ("ARP", frame(&[], 0x0806, &v4(6, 0, 0, &syn)), false),
+            ("cut short", frame(&[], ip, &v4(6, 0, 0, &syn[..13])), false),
+            ("three tags", frame(&[0x8100; 3], ip, &v4(6, 0, 0, &syn)), false),
+        ];
+        for (limit, held_back) in [(0, false), (2, true)] {
+            let mut limits: Array<_, u32> = ebpf.map_mut("limits").unwrap().try_into().unwrap();
+            limits.set(0, limit, 0).unwrap();
+            for (what, frame, opens) in &cases {
+                let before = shed(&ebpf);
+                let xdp: &mut Xdp = ebpf.program_mut("palisade_xdp").unwrap().try_into().unwrap();
+                live::run(xdp, frame, Ingress::default(), 1000, 64).unwrap();
+                let held = shed(&ebpf) - before;
+                if held_back && *opens {
+                    // Two a millisecond pass, however long the machine took.
+                    assert!((1..=998).contains(&held), "{what}: {held} of 1,000");
+                } else {
+                    assert_eq!(held, 0, "{what} at limit {limit}");
+                }
+            }
+        }
+    });
+}
+
+fn shed(ebpf: &Ebpf) -> u64 {
+    let valves: Array<_, [u64; 3]> = ebpf.map("valves").unwrap().try_into().unwrap();
+    valves.get(&0, 0).unwrap()[2]
+}
+
+#[test]
+fn features_are_asked_for_and_set_by_name() {
+    lab::run("features_are_asked_for_and_set_by_name", 1, |_| {
+        const TAGS: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
+        let f0 = Interface::find("f0").unwrap();
+        assert_eq!(f0.features(&TAGS).unwrap(), TAGS);
+        assert_eq!(f0.set_features(&TAGS[..1], false).unwrap(), Vec::<&str>::new());
+        assert_eq!(f0.features(&TAGS).unwrap(), TAGS[1..]);
+        assert_eq!(f0.set_features(&TAGS, true).unwrap(), TAGS);
+        assert_eq!(f0.features(&["no-such-feature"]).unwrap(), Vec::<&str>::new());
+        // What no driver of this kind can change stays, without an error.
+        let fixed = ["vlan-challenged"];
+        assert_eq!(f0.set_features(&fixed, true).unwrap_or_default(), Vec::<&str>::new());
+        assert!(f0.set_features(&["no-such-feature"], false).is_err());
+        let gone = Interface { index: 9999, ..f0 };
+        assert!(matches!(gone.features(&TAGS), Err(Error::Link { .. })));
     });
 }
 

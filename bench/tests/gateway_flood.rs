@@ -1,0 +1,154 @@
+//! A SYN flood on an allowed service, from sources that the policy lets in, at the generator's full
+//! rate, beside established transfers: the table fills to the brim, and they go on as before.
+//!
+//! `scripts/flood` runs the long one, which prints its figures.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::*;
+use lookup::{Geo, GeoFiles};
+use palisade_bench::lab::{End, Gateway, Haul, Lab, Server, Service, Setup, Transfer};
+use palisade_bench::load::{Flow, Generator, Kind, Order, Plan, Sink};
+
+/// Sources of the flood: many times what the flow table holds.
+const FLOWS: usize = 200_000;
+const TABLE: u32 = 1 << 14;
+/// Bytes a second of each transfer.
+const RATE: u64 = 1 << 20;
+/// In each such piece of the flood every transfer moves on: time for a lost segment to come again.
+const PIECE: Duration = Duration::from_secs(1);
+/// The next hop of the server's answers, so that it need not look for each source by itself.
+const ROUTER: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+
+/// What becomes of the flood's SYNs behind the gateway.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Syns {
+    /// The server answers them, with cookies when it must.
+    Answered,
+    /// They vanish, and nothing comes back.
+    Eaten,
+}
+
+fn flood() -> Vec<Flow> {
+    let geo = Geo::load(&GeoFiles::default(), &[]).unwrap();
+    let plan = Plan {
+        flows: FLOWS,
+        shares: "DE:100".parse().unwrap(),
+        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
+        port: 80,
+        kind: Kind::Syn,
+        seed: 3,
+    };
+    plan.draw(&geo.keys()).unwrap()
+}
+
+/// Two to the flooded service, two from the inside, one of each family.
+fn transfers(lab: &Lab, bytes: u64) -> Vec<Transfer> {
+    let ways = [
+        (&lab.clients, OFFICE[0], SERVER[0], 80),
+        (&lab.clients, OFFICE[1], SERVER[1], 80),
+        (&lab.servers, SERVER[0], OFFICE[0], 8080),
+        (&lab.servers, SERVER[1], OFFICE[1], 8080),
+    ];
+    let start = |(namespace, from, to, port)| {
+        let to = SocketAddr::new(ip(to), port);
+        let haul = Haul::new(Service::TcpEcho, ip(from), to, bytes).paced(RATE);
+        Transfer::start(namespace, haul).unwrap()
+    };
+    ways.map(start).into()
+}
+
+fn servers(lab: &Lab) -> Vec<Server> {
+    let at = |namespace, to: [&str; 2], port| {
+        to.map(|to| {
+            Server::start(namespace, Service::TcpEcho, SocketAddr::new(ip(to), port)).unwrap()
+        })
+    };
+    [at(&lab.servers, SERVER, 80), at(&lab.clients, OFFICE, 8080)].into_iter().flatten().collect()
+}
+
+/// Floods for so many pieces while transfers run; answers what was measured.
+fn flooded(queues: u16, syns: Syns, pieces: u32) -> Option<String> {
+    let lab = site(queues)?;
+    ROUTER.iter().for_each(|address| lab.add_client(ip(address)).unwrap());
+    let [v4, v6] = ROUTER;
+    lab.servers.run(&format!("ip route replace default via {v4} dev s0 onlink")).unwrap();
+    lab.servers.run(&format!("ip -6 route replace default via {v6} dev s0 onlink")).unwrap();
+    let cores = if queues == 1 { vec![1] } else { vec![0, 1] };
+    let setup = Setup { cores, flows: TABLE, ..Setup::new(&lab, POLICY) };
+    let gateway = Gateway::start(&lab, &setup).unwrap();
+    let _servers = servers(&lab);
+    let running = transfers(&lab, RATE * u64::from(pieces + 1));
+    // Shaken hands, and spoken both ways.
+    while running.iter().any(|transfer| transfer.bytes() < RATE / 4) {
+        thread::sleep(Duration::from_millis(10));
+    }
+
+    let flows = flood();
+    let sink = (syns == Syns::Eaten).then(|| Sink::at_servers(&lab, flows.len()).unwrap());
+    let mut generator = Generator::outside(&lab, &flows, 64).unwrap();
+    let length = PIECE * pieces;
+    let (sent, slowest) = thread::scope(|scope| {
+        let order = Order { length, count: None, rate_pps: None, core: 0 };
+        let flood = scope.spawn(move || generator.run(order).unwrap());
+        let slowest = (0..pieces).map(|piece| slowest(&running, piece)).min().unwrap_or_default();
+        (flood.join().unwrap(), slowest)
+    });
+    let status = gateway.status().unwrap();
+    for transfer in running {
+        assert_eq!(transfer.wait(Duration::from_secs(20)).unwrap(), End::Complete);
+    }
+    assert!(sent.packets > 1_000_000, "no flood: {sent:?}");
+    let [outside, _] = &status.interfaces[..] else { return None };
+    assert!(outside.shed > sent.packets / 2, "{outside:?} of {sent:?}");
+    assert!(status.flows >= u64::from(TABLE) * 9 / 10, "the table has room: {}", status.flows);
+    drop(sink);
+    settle(gateway);
+    Some(format!(
+        "{queues} queue(s), SYNs {syns:?}: {:.1} Mpps offered, {:.3} Mpps through the ring, {} lost \
+         by a full ring; the slowest transfer moved {} of {} KiB in its worst second",
+        sent.rate_pps() / 1e6,
+        status.received as f64 / length.as_secs_f64() / 1e6,
+        outside.kernel_dropped,
+        slowest >> 10,
+        RATE >> 10,
+    ))
+}
+
+/// The least that a transfer moves in one piece.
+fn slowest(running: &[Transfer], piece: u32) -> u64 {
+    let before: Vec<_> = running.iter().map(Transfer::bytes).collect();
+    let begin = Instant::now();
+    thread::sleep(PIECE);
+    let moved: Vec<_> = running.iter().zip(before).map(|(now, then)| now.bytes() - then).collect();
+    let least = moved.iter().copied().min().unwrap_or_default();
+    assert!(least > 0, "one stands still in piece {piece}: {moved:?} in {:?}", begin.elapsed());
+    least
+}
+
+#[test]
+fn transfers_go_on_under_a_syn_flood_that_the_server_answers() {
+    flooded(1, Syns::Answered, 3);
+}
+
+#[test]
+fn transfers_go_on_under_a_syn_flood_over_two_queues() {
+    flooded(2, Syns::Eaten, 3);
+}
+
+#[test]
+#[ignore = "scripts/flood runs it"]
+fn transfers_go_on_under_long_syn_floods() {
+    for queues in [1, 2] {
+        for syns in [Syns::Answered, Syns::Eaten] {
+            if let Some(figures) = flooded(queues, syns, 20) {
+                println!("figures: {figures}");
+            }
+        }
+    }
+}
