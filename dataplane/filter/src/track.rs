@@ -92,15 +92,15 @@ impl Filter {
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.entry(slot);
         let before = entry.progress;
+        let shakes = matches!(step, Step::Syn | Step::SynAck | Step::End);
         let owner = burst.side == Side::Inside || !entry.egress;
-        entry.progress = before.after(burst.side, owner, step);
+        // What is open stays so, whatever but a handshake comes.
+        if shakes || before.state != State::Open {
+            entry.progress = before.after(burst.side, owner, step);
+        }
         if entry.egress {
             let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
-            let asks = match step {
-                Step::Syn | Step::SynAck | Step::End => true,
-                Step::Segment => before.state != State::Open,
-                _ => false,
-            };
+            let asks = shakes || step == Step::Segment && before.state != State::Open;
             if (due || asks || entry.progress != before) && !self.consult(burst, slot, step) {
                 return false;
             }

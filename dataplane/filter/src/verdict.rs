@@ -40,11 +40,9 @@ impl Filter {
     #[inline]
     pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
         let Some(slot) = self.table.find(hash, &packet.key) else { return false };
-        let entry = self.table.entry(slot);
-        let (revision, domain) = (entry.revision, entry.domain);
-        if revision != burst.revision.0 || self.table.expired(slot, burst.now_ms) {
+        let Some(domain) = self.table.standing(slot, burst.revision.0, burst.now_ms) else {
             return false;
-        }
+        };
         let lives = match packet.step {
             Step::Error => self.standing(burst, slot),
             step => self.advance(burst, slot, step),

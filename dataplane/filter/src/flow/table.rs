@@ -146,6 +146,20 @@ impl Table {
         None
     }
 
+    /// Whether the ruleset `revision` allowed the flow in `slot`, and it was not silent for too long;
+    /// its domain.
+    #[inline]
+    pub(crate) fn standing(
+        &self,
+        slot: usize,
+        revision: u32,
+        now_ms: u32,
+    ) -> Option<Option<DomainId>> {
+        let entry = &self.entries[slot];
+        let stands = entry.revision == revision && !entry.expired(now_ms, &self.lives);
+        stands.then_some(entry.domain)
+    }
+
     /// Whether the flow in `slot` was silent for too long.
     #[inline]
     pub(crate) fn expired(&self, slot: usize, now_ms: u32) -> bool {

@@ -41,9 +41,9 @@ fn walk(mut bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
     Err(DropReason::TooManyHeaders)
 }
 
-impl<'a> Payload<'a> {
+impl Payload<'_> {
     /// The same without its authentication headers.
-    #[inline]
+    #[cold]
     pub(super) fn authenticated(self) -> Result<Self, DropReason> {
         match skip(self.proto, self.bytes) {
             Ok((proto, bytes)) => Ok(Self { proto, bytes, ..self }),

@@ -4,7 +4,7 @@
 //! less is dropped. The header checksum is verified, because a header that every receiver
 //! would refuse is not what would be judged.
 
-use super::{Head, Payload, Piece, be16};
+use super::{Head, Payload, Piece, authentication, be16};
 use crate::{DropReason, Family};
 
 /// Loose and strict source route.
@@ -48,7 +48,11 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
     };
     let packet =
         Payload { proto: fixed[9], hop_limit: fixed[8], fragmented, piece, bytes: payload };
-    if offset > 0 { Ok(packet) } else { packet.authenticated() }
+    if fixed[9] == authentication::NUMBER && offset == 0 {
+        packet.authenticated()
+    } else {
+        Ok(packet)
+    }
 }
 
 /// Source and destination, host byte order.

@@ -52,10 +52,10 @@ impl Flood {
 /// fragment comes 100 ms after its first one still gets through.
 #[test]
 fn a_flood_of_fragments_starves_nobody() {
-    for (apart_ms, least, most) in [(0, 40, 40), (50, 40, 40), (100, 38, 40), (800, 0, 10)] {
+    for (apart_ms, least, most) in [(0, 40, 40), (100, 38, 40), (400, 0, 20)] {
         let mut lab = Lab::with("policy", 1, 1 << 20, 100);
         let mut flood = Flood::new();
-        flood.run(&mut lab, 600);
+        flood.run(&mut lab, 300);
         let datagrams: Vec<_> = (0..40)
             .map(|n| {
                 let source = format!("192.0.2.{}:999", n + 1);
@@ -74,7 +74,7 @@ fn a_flood_of_fragments_starves_nobody() {
         let counters = lab.counters();
         assert!(counters.balanced());
         let orphans = counters.dropped[filter::DropReason::FragmentOrphan.index()];
-        assert!(orphans >= 600_000, "every other one of the flood: {orphans}");
+        assert!(orphans >= 300_000, "every other one of the flood: {orphans}");
     }
 }
 

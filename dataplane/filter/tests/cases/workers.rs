@@ -191,7 +191,7 @@ fn two_directions_on_two_workers_are_as_one() {
 #[test]
 fn a_full_table_changes_no_verdict() {
     let full = std::cell::Cell::new(0);
-    proptest!(many(1_000), |(packets in prop::collection::vec(packet(), 1..160))| {
+    proptest!(many(250), |(packets in prop::collection::vec(packet(), 1..160))| {
         let mut labs = labs("policy", &[(1, 1024), (1, 1024), (2, 1024)]);
         for lab in &mut labs[1..] {
             lab.shrink(8, TIMES);
@@ -215,5 +215,5 @@ fn a_full_table_changes_no_verdict() {
         agree(&packets, &mut labs, &policies, |lab, packet| if lab < 2 { 0 } else { packet.worker })?;
         full.set(full.get() + labs[1].counters().flow_table_full);
     });
-    assert!(full.get() > 10_000, "{} packets found the table full", full.get());
+    assert!(full.get() > 2_000, "{} packets found the table full", full.get());
 }
