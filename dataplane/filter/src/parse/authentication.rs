@@ -2,7 +2,6 @@
 //!
 //! It hides nothing, so it is skipped: the verdict is that of the ports behind it.
 
-use super::Payload;
 use crate::DropReason;
 
 pub(super) const NUMBER: u8 = 51;
@@ -21,34 +20,24 @@ pub(super) fn split(bytes: &[u8], short: DropReason) -> Result<(&[u8], &[u8]), D
     bytes.split_at_checked(usize::from(words) * 4 + 8).ok_or(short)
 }
 
-/// What an IPv4 packet of protocol `proto` carries behind all its authentication headers.
+/// What an IPv4 packet of protocol `proto` carries behind all its authentication headers; `short` if
+/// one is cut.
 #[inline]
-pub(super) fn skip(proto: u8, bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
-    if proto == NUMBER { walk(bytes) } else { Ok((proto, bytes)) }
+pub(super) fn skip(proto: u8, bytes: &[u8], short: DropReason) -> Result<(u8, &[u8]), DropReason> {
+    if proto == NUMBER { walk(bytes, short) } else { Ok((proto, bytes)) }
 }
 
 #[cold]
-fn walk(mut bytes: &[u8]) -> Result<(u8, &[u8]), DropReason> {
+#[inline(never)]
+fn walk(mut bytes: &[u8], short: DropReason) -> Result<(u8, &[u8]), DropReason> {
     for _ in 0..MAX_HEADERS {
-        let (header, rest) = split(bytes, DropReason::Truncated)?;
+        let (header, rest) = split(bytes, short)?;
         bytes = rest;
         match header.first() {
             Some(&NUMBER) => {}
             Some(&next) => return Ok((next, bytes)),
-            None => return Err(DropReason::Truncated),
+            None => return Err(short),
         }
     }
     Err(DropReason::TooManyHeaders)
-}
-
-impl Payload<'_> {
-    /// The same without its authentication headers.
-    #[cold]
-    pub(super) fn authenticated(self) -> Result<Self, DropReason> {
-        match skip(self.proto, self.bytes) {
-            Ok((proto, bytes)) => Ok(Self { proto, bytes, ..self }),
-            Err(DropReason::Truncated) => Err(self.short()),
-            Err(reason) => Err(reason),
-        }
-    }
 }

@@ -161,7 +161,8 @@ fn embedded_v4<'a>(outer: &Head, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
         return None;
     }
     let (src, dst) = ipv4::addresses(fixed);
-    let (proto, payload) = authentication::skip(fixed[9], bytes.get(header_len..)?).ok()?;
+    let (proto, payload) =
+        authentication::skip(fixed[9], bytes.get(header_len..)?, DropReason::Truncated).ok()?;
     Some((Head { src, dst, proto, ..*outer }, payload))
 }
 

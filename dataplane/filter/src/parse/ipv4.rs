@@ -46,13 +46,14 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
     } else {
         None
     };
-    let packet =
-        Payload { proto: fixed[9], hop_limit: fixed[8], fragmented, piece, bytes: payload };
-    if fixed[9] == authentication::NUMBER && offset == 0 {
-        packet.authenticated()
+    let short = if fragmented { DropReason::FragmentTiny } else { DropReason::Truncated };
+    // A later fragment has no header.
+    let (proto, payload) = if offset > 0 {
+        (fixed[9], payload)
     } else {
-        Ok(packet)
-    }
+        authentication::skip(fixed[9], payload, short)?
+    };
+    Ok(Payload { proto, hop_limit: fixed[8], fragmented, piece, bytes: payload })
 }
 
 /// Source and destination, host byte order.
