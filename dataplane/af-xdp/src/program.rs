@@ -233,7 +233,7 @@ impl Program {
     /// [`Error::Program`] when there is no such queue.
     pub fn limit_openers(&mut self, queue: u32, per_ms: u32) -> Result<(), Error> {
         let map = self.ebpf.map_mut("limits").ok_or(MapError::KeyNotFound);
-        let limits = map.and_then(|map| Array::<_, u32>::try_from(map));
+        let limits = map.and_then(Array::<_, u32>::try_from);
         let set = limits.and_then(|mut limits| limits.set(queue, per_ms, 0));
         set.map_err(|error| failed("limit a queue's openers", &error))
     }
@@ -244,7 +244,7 @@ impl Program {
     /// [`Error::Program`] when the counters cannot be read.
     pub fn shed(&self) -> Result<u64, Error> {
         let map = self.ebpf.map("valves").ok_or(MapError::KeyNotFound);
-        let valves = map.and_then(|map| Array::<_, [u64; 3]>::try_from(map));
+        let valves = map.and_then(Array::<_, [u64; 3]>::try_from);
         let sum = valves.and_then(|valves| {
             valves.iter().try_fold(0, |sum, valve| valve.map(|[_, _, shed]| sum + shed))
         });

@@ -73,18 +73,22 @@ impl Pair {
     /// # Errors
     /// What the kernel refuses, with the way out.
     pub(crate) fn sockets(&self, queue: u32) -> Result<Wires, Error> {
-        let (umem, free) = Umem::new(&self.umem)?;
+        let (umem, mut free) = Umem::new(&self.umem)?;
         let [outside, inside] = &self.interfaces;
         let config = SocketConfig { mode: self.mode, ..SocketConfig::for_frames(self.umem.frames) };
         let queues = [(&outside.link, queue), (&inside.link, queue)];
         // In the kernel's order: of two gateways that start over the same pair, one gets both.
-        let sockets = if outside.link.index < inside.link.index {
+        let mut sockets = if outside.link.index < inside.link.index {
             Socket::pair(&umem, queues, &config)?
         } else {
             let [outside, inside] = queues;
             let [inside, outside] = Socket::pair(&umem, [inside, outside], &config)?;
             [outside, inside]
         };
+        // Before a program is attached: the first frame may come before the worker's first turn.
+        for socket in &mut sockets {
+            socket.refill(&mut free);
+        }
         Ok(Wires { umem, free, sockets })
     }
 
