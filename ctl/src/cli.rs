@@ -195,7 +195,8 @@ pub(crate) enum NftFamily {
 
 /// A name that the kernel takes for an interface, and nft within quotes.
 fn interface(name: &str) -> Result<String, String> {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '"');
+    let bad =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '"' | '*' | '\\');
     match name {
         "" | "." | ".." => Err("an interface has a name, such as eth0".to_owned()),
         _ if name.len() > 15 => Err("an interface's name has at most 15 bytes".to_owned()),

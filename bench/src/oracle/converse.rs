@@ -2,35 +2,63 @@
 //!
 //! Each is a short sequence about one pair of ends: the opening, its reply, and the same reply from
 //! another address, port or id, which nobody asked for. Replies need state, so both judges see every
-//! packet in the same order.
+//! packet in the same order. Whatever crossed may be followed by an ICMP error about it, from anywhere.
 
 use std::net::IpAddr;
 
 use lookup::{Geo, Policy, Side};
 
-use super::compare::{plain, routable};
+use super::compare::routable;
+use super::judge::Judge;
 use super::packet::{Extra, Packet, flag, proto};
 use super::probe::Probes;
 
-/// About so many packets, as sequences.
-#[must_use]
-pub fn converse(policy: &Policy, geo: &Geo, seed: u64, packets: usize) -> Vec<Vec<Packet>> {
+/// About so many packets, as sequences. `judge` says which of them cross.
+pub(super) fn converse(
+    policy: &Policy,
+    geo: &Geo,
+    judge: &mut Judge,
+    (seed, packets): (u64, usize),
+) -> Vec<Vec<Packet>> {
     let mut probes = Probes::of(policy, geo, seed.rotate_left(17));
     let mut sequences = Vec::new();
     let mut count = 0;
     while count < packets {
-        let sequence = sequence(&mut probes);
+        let mut sequence = Vec::new();
+        for packet in self::sequence(&mut probes) {
+            let error = judge.say(&packet).crosses.then(|| error(&mut probes, &packet)).flatten();
+            sequence.push(packet);
+            sequence.extend(error);
+        }
         count += sequence.len();
         sequences.push(sequence);
     }
     sequences
 }
 
+/// An error about a packet that crossed, now and then: unreachable, too big, time exceeded. Only about
+/// one that the kernel tracks whatever came before it; of the others it knows no connection.
+fn error(probes: &mut Probes, packet: &Packet) -> Option<Packet> {
+    let tracked = match packet.proto {
+        proto::TCP => packet.flags == flag::SYN,
+        proto::ICMP | proto::ICMPV6 => matches!(packet.ports.0, 8 | 13 | 128),
+        _ => true,
+    };
+    if !tracked {
+        return None;
+    }
+    let from = probes.pair().0;
+    let kinds: [u16; 3] = if packet.src.is_ipv4() { [3, 11, 12] } else { [1, 2, 3] };
+    let kind = kinds.get(usize::from(probes.port() % 8))?;
+    let fits = from.is_ipv4() == packet.src.is_ipv4() && routable(from, packet.src);
+    fits.then(|| packet.error(from, *kind))
+}
+
 fn sequence(probes: &mut Probes) -> Vec<Packet> {
     let packet = loop {
         let packet = probes.packet();
         if routable(packet.src, packet.dst) && plain(packet.proto) {
-            break Packet { tag: None, extra: Extra::None, ..packet };
+            break Packet { extra: Extra::None, ..packet };
         }
     };
     let packet = opening(packet);
@@ -89,4 +117,9 @@ fn strangers(probes: &mut Probes, reply: &Packet) -> Vec<Packet> {
         strangers.push(Packet { ports: (first, port), ..reply.clone() });
     }
     strangers
+}
+
+/// Protocols whose connections the kernel and Palisade see alike without a handshake of their own.
+fn plain(number: u8) -> bool {
+    !matches!(number, proto::SCTP | proto::DCCP)
 }

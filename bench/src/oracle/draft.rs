@@ -67,16 +67,26 @@ pub fn draw(seed: u64, folder: &Path) -> Result<Draft> {
         let (allow, deny) = (dice.some(&known, 2), dice.some(&known, 1));
         let _ = writeln!(text, "[egress]\nallow = {allow:?}\ndeny = {deny:?}");
     }
-    let mut vlans = BTreeSet::new();
     for index in 0..1 + dice.below(4) {
-        domain(&mut dice, &path, &mut text, &known, index, &mut vlans);
+        domain(&mut dice, &path, &mut text, &known, index);
     }
     fs::write(&path, &text).map_err(system("write", "policy.toml"))?;
-    let (policy, geo, _) = Policy::load(&path).map_err(|error| {
-        let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
-        Error::Usage(format!("seed {seed}: {}\n{text}", problems.join("\n")))
-    })?;
-    Ok(Draft { text, policy, geo })
+    Draft::load(&path).map_err(|error| Error::Usage(format!("seed {seed}: {error}\n{text}")))
+}
+
+impl Draft {
+    /// A policy that stands in a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the loader refuses it.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(system("read", &path.display().to_string()))?;
+        let (policy, geo, _) = Policy::load(path).map_err(|error| {
+            let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+            Error::Usage(problems.join("\n"))
+        })?;
+        Ok(Self { text, policy, geo })
+    }
 }
 
 /// Failsafe, databases, overrides.
@@ -155,16 +165,12 @@ fn groups(dice: &mut Dice, folder: &Path, text: &mut String) -> Result<Vec<Strin
     Ok(known)
 }
 
-fn domain(
-    dice: &mut Dice,
-    path: &Path,
-    text: &mut String,
-    known: &[String],
-    index: usize,
-    vlans: &mut BTreeSet<u16>,
-) {
-    let name = ["internal", "d;2", "3rd", "x y".get(..1).unwrap_or("x")][index % 4];
-    let (allow, deny) = (dice.some(known, 3), dice.some(known, 1));
+fn domain(dice: &mut Dice, path: &Path, text: &mut String, known: &[String], index: usize) {
+    let name = ["internal", "d;2", "3rd", "forward"][index % 4];
+    let (mut allow, deny) = (dice.some(known, 3), dice.some(known, 1));
+    if allow.is_empty() && !dice.one_in(4) {
+        allow.push(dice.pick(known).clone());
+    }
     let mode = if dice.one_in(6) { "shadow" } else { "enforce" };
     let _ = writeln!(text, "[domain.\"{name}\"]\nmode = \"{mode}\"");
     let _ = writeln!(text, "allow = {allow:?}\ndeny = {deny:?}");
@@ -172,7 +178,6 @@ fn domain(
         let list = VLANS.iter().skip(dice.below(VLANS.len())).take(1 + dice.below(3));
         let list: Vec<u16> = list.copied().collect();
         let _ = writeln!(text, "vlans = {list:?}");
-        vlans.extend(list);
     }
     for number in 0..1 + dice.below(6) {
         let service = service(dice, name, number);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use filter::{Action, Actions, DropRecord, Filter, FilterConfig, Now, Shared, Timeouts};
-use lookup::{Ruleset, Side};
+use lookup::{Ask, Proto, Ruleset};
+
+use super::packet::Packet;
 
 /// A gateway's filter over one ruleset, its clock standing still.
 pub struct Judge {
@@ -28,13 +30,14 @@ impl Judge {
         Self { ruleset, filter: fresh(), records: Vec::new() }
     }
 
-    /// Judges one frame.
-    pub fn say(&mut self, side: Side, frame: &[u8]) -> Said {
+    /// Judges one packet, as the frame that carries it.
+    pub fn say(&mut self, packet: &Packet) -> Said {
+        let (side, frame) = (packet.side, packet.frame());
         let mut actions = Actions::new();
         self.records.clear();
         let now = Now { unix_ns: 1, mono_ms: 1_000_000 };
         let Self { ruleset, filter, records } = self;
-        filter.process(ruleset, now, side, &[frame], &mut actions, records);
+        filter.process(ruleset, now, side, &[&frame], &mut actions, records);
         let why = records.first().map(|record| {
             let rule = record.rule.map_or("no rule", |rule| ruleset.legend().rule_text(rule));
             format!("{}, {rule}", record.reason.as_str())
@@ -47,10 +50,21 @@ impl Judge {
         self.filter = fresh();
     }
 
-    /// What it judges by.
+    /// What `explain` says of a packet.
     #[must_use]
-    pub fn ruleset(&self) -> &Ruleset {
-        &self.ruleset
+    pub fn explain(&self, packet: &Packet) -> String {
+        let proto = Proto(packet.proto).folded();
+        let (from_port, to_port) = if proto.has_ports() { packet.ports } else { (0, 0) };
+        let ask = Ask {
+            from: packet.src,
+            from_port: proto.has_ports().then_some(from_port),
+            to: packet.dst,
+            to_port,
+            proto,
+            side: packet.side,
+            vlan: packet.vlan(),
+        };
+        serde_json::to_string_pretty(&self.ruleset.explain(&ask)).unwrap_or_default()
     }
 }
 

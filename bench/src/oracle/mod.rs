@@ -19,6 +19,7 @@ mod judge;
 mod packet;
 mod probe;
 mod record;
+mod small;
 mod wire;
 
 use std::path::PathBuf;
@@ -26,15 +27,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use compare::{Disagreement, Tally, Trial};
-pub use converse::converse;
+pub use compare::{Compared, Question, Tally, Trial, stateless};
 pub use draft::{Draft, draw};
 pub use judge::{Judge, Said};
 pub use packet::{Extra, Packet, flag, proto};
 pub use probe::Probes;
+pub use small::Disagreement;
 pub use wire::{INSIDE, Join, OUTSIDE, Wire};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// Compare the verdicts of Palisade with those of kernel nftables, under the exported policy.
 #[derive(Debug, clap::Args)]
@@ -55,9 +56,9 @@ pub struct Oracle {
     /// The first seed; from the clock when absent.
     #[arg(long)]
     seed: Option<u64>,
-    /// Write what was compared to `oracle.txt` and `reliability/oracle.json` in this folder.
-    #[arg(long, value_name = "FOLDER")]
-    record: Option<PathBuf>,
+    /// Write the row of docs/reliability.md to this file.
+    #[arg(long, value_name = "FILE")]
+    row: Option<PathBuf>,
 }
 
 /// Every so many policies one is also asked about as a router's.
@@ -79,24 +80,19 @@ impl Oracle {
         let trial = Trial::new()?;
         let mut tally = Tally::default();
         for seed in (0..self.policies).map(|index| seed.wrapping_add(index)) {
-            tally.add(&agreed(trial.bridged(seed, self.packets)?)?);
-            if seed % ROUTED == 0 {
-                tally.add(&agreed(trial.routed(seed, self.packets / 4)?)?);
+            tally.add(&trial.bridged(seed, self.packets)?);
+            if seed.is_multiple_of(ROUTED) {
+                tally.add(&trial.routed(seed, self.packets / 4)?);
             }
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let report = record::report(&tally, seed, begin.elapsed());
-        print!("{report}");
-        match &self.record {
-            Some(folder) => record::write(folder, &tally, &report),
+        print!("{}", record::report(&tally, seed, begin.elapsed()));
+        match &self.row {
+            Some(path) => record::write(path, &tally),
             None => Ok(()),
         }
     }
-}
-
-fn agreed(found: std::result::Result<Tally, Box<Disagreement>>) -> Result<Tally> {
-    found.map_err(|disagreement| Error::Usage(disagreement.to_string()))
 }
 
 /// A seed that was not tried before.

@@ -80,6 +80,20 @@ impl Packet {
         Self { side, tag, src, dst, proto, ports, flags, extra, payload: Vec::new() }
     }
 
+    /// The id of its VLAN; 0 without a tag.
+    #[must_use]
+    pub fn vlan(&self) -> u16 {
+        self.tag.unwrap_or(0) & 0x0fff
+    }
+
+    /// An ICMP error about this packet, from somewhere on its way.
+    #[must_use]
+    pub fn error(&self, from: IpAddr, kind: u16) -> Self {
+        let proto = if self.src.is_ipv4() { proto::ICMP } else { proto::ICMPV6 };
+        let packet = Self { extra: Extra::None, ..self.reply() };
+        Self { src: from, proto, ports: (kind, 0), payload: self.ip(), ..packet }
+    }
+
     /// The packet that answers this one.
     #[must_use]
     pub fn reply(&self) -> Self {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use lookup::policy::{Body, Policy, Protos};
+use lookup::policy::{Body, PRIVATE, Policy, Protos, Service};
 use lookup::{Address, Geo, Ranges, Side};
 
 use super::draft::Dice;
@@ -14,6 +14,7 @@ use crate::load::Random;
 /// Packets about one policy.
 pub struct Probes {
     dice: Dice,
+    targets: Vec<Target>,
     /// Ends of services, and next to them.
     local: Vec<IpAddr>,
     /// Ends of everything else, likewise.
@@ -21,6 +22,30 @@ pub struct Probes {
     ports: Vec<u16>,
     protos: Vec<u8>,
     vlans: Vec<u16>,
+}
+
+/// The boundaries of one service.
+struct Target {
+    addresses: Vec<IpAddr>,
+    ports: Vec<u16>,
+    proto: Option<u8>,
+    vlans: Vec<u16>,
+}
+
+impl Target {
+    fn of(policy: &Policy, service: &Service) -> Self {
+        let networks = service.networks.iter();
+        let ranges = service.ports.ranges().iter();
+        Self {
+            addresses: networks.flat_map(|network| edges(network.get_ref())).collect(),
+            ports: ranges.flat_map(|&(first, last)| around(first, last)).collect(),
+            proto: match service.proto {
+                Protos::One(proto) => Some(proto.0),
+                Protos::Any => None,
+            },
+            vlans: policy.domains[usize::from(service.domain.0)].vlans.clone().unwrap_or_default(),
+        }
+    }
 }
 
 /// Ranges of the geo data whose ends are tried.
@@ -31,8 +56,10 @@ impl Probes {
     #[must_use]
     pub fn of(policy: &Policy, geo: &Geo, seed: u64) -> Self {
         let mut dice = Dice(Random::new(seed));
-        let services = policy.services.iter().flat_map(|service| &service.networks);
-        let local: Vec<IpAddr> = services.flat_map(|network| edges(network.get_ref())).collect();
+        let targets: Vec<Target> =
+            policy.services.iter().map(|service| Target::of(policy, service)).collect();
+        let local: Vec<IpAddr> =
+            targets.iter().flat_map(|target| &target.addresses).copied().collect();
         let keys = geo.keys();
         let mut remote: Vec<IpAddr> = Vec::new();
         ends(&mut dice, &keys.v4, |address| IpAddr::V4(address.into()), &mut remote);
@@ -41,6 +68,8 @@ impl Probes {
         for _ in 0..4 {
             remote.extend(networks(policy).flat_map(edges));
         }
+        let fixed = PRIVATE.iter().chain(&UNSENDABLE).filter_map(|text| text.parse().ok());
+        remote.extend(fixed.flat_map(|network: IpNet| edges(&network)));
         let ranges = policy.services.iter().flat_map(|service| service.ports.ranges());
         let mut ports: Vec<u16> = ranges.flat_map(|&(first, last)| around(first, last)).collect();
         ports.push(40_000);
@@ -57,27 +86,42 @@ impl Probes {
             .copied()
             .collect();
         vlans.extend([0, 2, 11, 4095]);
-        Self { dice, local, remote, ports, protos, vlans }
+        Self { dice, targets, local, remote, ports, protos, vlans }
     }
 
     /// One packet; from either side.
     pub fn packet(&mut self) -> Packet {
         let side = if self.dice.one_in(2) { Side::Outside } else { Side::Inside };
-        let (remote, local) = self.pair();
-        let (remote_port, local_port) = (self.port(), self.port());
+        let (mut remote, mut local) = self.pair();
+        // A source that no packet has tells little: seldom.
+        while unsendable(if side == Side::Outside { remote } else { local }) && !self.dice.one_in(8)
+        {
+            (remote, local) = self.pair();
+        }
+        let (remote_port, mut local_port) = (self.port(), self.port());
+        let mut number = *self.dice.pick(&self.protos);
+        let mut vlans = &self.vlans;
+        // Most often somebody's service, or just beside it.
+        let mine = |target: &&Target| target.addresses.contains(&local);
+        let near: Vec<&Target> = self.targets.iter().filter(mine).collect();
+        if !near.is_empty() && !self.dice.one_in(4) {
+            let target = *self.dice.pick(&near);
+            number = target.proto.unwrap_or(number);
+            local_port = *self.dice.pick(&target.ports);
+            vlans = if target.vlans.is_empty() { vlans } else { &target.vlans };
+        }
         let (src, dst, ports) = match side {
             Side::Outside => (remote, local, (remote_port, local_port)),
             Side::Inside => (local, remote, (local_port, remote_port)),
         };
-        let mut packet = Packet::udp(side, src, dst, ports);
-        packet.proto = *self.dice.pick(&self.protos);
-        packet.flags = *self.dice.pick(&[flag::SYN, flag::ACK, flag::SYN | flag::ACK, flag::FIN]);
-        if matches!(packet.proto, proto::ICMP | proto::ICMPV6) {
-            self.icmp(&mut packet);
-        }
-        if self.dice.one_in(3) {
+        let mut packet = Packet { proto: number, ..Packet::udp(side, src, dst, ports) };
+        if self.dice.one_in(2) {
             let priority = self.dice.below(8) as u16;
-            packet.tag = Some(priority << 13 | *self.dice.pick(&self.vlans));
+            packet.tag = Some(priority << 13 | *self.dice.pick(vlans));
+        }
+        packet.flags = *self.dice.pick(&[flag::SYN, flag::ACK, flag::SYN | flag::ACK, flag::FIN]);
+        if matches!(number, proto::ICMP | proto::ICMPV6) {
+            self.icmp(&mut packet);
         }
         if self.dice.one_in(16) {
             let extras = [Extra::Options, Extra::Route, Extra::OldRoute, Extra::Arrived];
@@ -128,6 +172,19 @@ impl Probes {
             packet.proto = number;
         }
         packet.ports = (*self.dice.pick(kinds), self.dice.below(3) as u16);
+    }
+}
+
+/// Networks whose addresses send nothing.
+const UNSENDABLE: [&str; 5] = ["0.0.0.0/8", "224.0.0.0/4", "::/127", "::ffff:0:0/96", "ff00::/8"];
+
+/// Sources that Palisade refuses whatever the policy says.
+fn unsendable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            v4.is_multicast() || v4.is_broadcast() || matches!(v4.octets()[0], 0 | 127)
+        }
+        IpAddr::V6(v6) => v6.to_bits() <= 1 || v6.is_multicast() || v6.to_ipv4_mapped().is_some(),
     }
 }
 

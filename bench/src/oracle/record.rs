@@ -36,12 +36,8 @@ pub(super) fn report(tally: &Tally, seed: u64, took: Duration) -> String {
     text
 }
 
-/// Writes `oracle.txt` and `reliability/oracle.json`.
-pub(super) fn write(folder: &Path, tally: &Tally, report: &str) -> Result<()> {
-    let text = folder.join("oracle.txt");
-    let rows = folder.join("reliability");
-    fs::create_dir_all(&rows).map_err(system("make", &rows.display().to_string()))?;
-    fs::write(&text, report).map_err(system("write", &text.display().to_string()))?;
+/// Writes the row to a file.
+pub(super) fn write(path: &Path, tally: &Tally) -> Result<()> {
     let bridged =
         ["bridge", "netdev"].iter().filter_map(|family| tally.policies.get(family)).sum::<u64>();
     let routed = tally.policies.get("inet").copied().unwrap_or(0);
@@ -58,8 +54,7 @@ pub(super) fn write(folder: &Path, tally: &Tally, report: &str) -> Result<()> {
         result: "all agree".to_owned(),
         command: "scripts/oracle",
     };
-    let path = rows.join("oracle.json");
     let json = serde_json::to_string_pretty(&[row])
         .map_err(|source| Error::Json { object: "the row".to_owned(), source })?;
-    fs::write(&path, json + "\n").map_err(system("write", &path.display().to_string()))
+    fs::write(path, json + "\n").map_err(system("write", &path.display().to_string()))
 }

@@ -17,6 +17,7 @@ use std::io::{self, ErrorKind};
 use lookup::Side;
 use tappers::{Interface, Tap, Tun};
 
+use super::packet::Packet;
 use crate::error::system;
 use crate::lab::{Namespace, Scratch};
 use crate::{Error, Result};
@@ -25,6 +26,14 @@ use crate::{Error, Result};
 pub const OUTSIDE: &str = "outside";
 /// The name of the interface to the protected network.
 pub const INSIDE: &str = "inside";
+
+/// VLANs whose interfaces a router has: those that policies name here, and some that none does.
+const VLANS: [u16; 8] = [0, 1, 2, 10, 11, 20, 4094, 4095];
+
+/// The name of a VLAN's interface.
+fn interface(base: &str, vlan: u16) -> String {
+    if vlan == 0 { base.to_owned() } else { format!("{base}.{vlan}") }
+}
 
 /// What joins the two interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +47,7 @@ pub enum Join {
 /// A namespace with two devices that this process writes to and reads from.
 pub struct Wire {
     join: Join,
-    outside: Device,
-    inside: Device,
+    devices: Vec<(Side, u16, Device)>,
     // After the devices: they are closed before their namespace goes.
     namespace: Namespace,
     scratch: Scratch,
@@ -66,9 +74,16 @@ impl Wire {
                 namespace.run(&format!("sysctl -q -w net.ipv6.conf.{setting}"))?;
             }
         }
-        let (outside, inside) =
-            namespace.enter(|| Ok((Device::open(join, OUTSIDE)?, Device::open(join, INSIDE)?)))?;
-        let wire = Self { join, outside, inside, namespace, scratch: Scratch::new()? };
+        let vlans: &[u16] = if join == Join::Bridge { &[0] } else { &VLANS };
+        let devices = namespace.enter(|| {
+            let sides = [(Side::Outside, OUTSIDE), (Side::Inside, INSIDE)];
+            let all = sides.iter().flat_map(|side| vlans.iter().map(move |vlan| (side, *vlan)));
+            let open = |(&(side, base), vlan): (&(Side, &str), u16)| {
+                Ok((side, vlan, Device::open(join, &interface(base, vlan))?))
+            };
+            all.map(open).collect::<Result<Vec<_>>>()
+        })?;
+        let wire = Self { join, devices, namespace, scratch: Scratch::new()? };
         match join {
             Join::Bridge => wire.bridge()?,
             Join::Router => wire.route()?,
@@ -92,29 +107,35 @@ impl Wire {
     }
 
     fn route(&self) -> Result<()> {
-        for setting in [
+        let settings = [
             "ipv4.ip_forward=1",
             "ipv4.conf.all.rp_filter=0",
             "ipv4.conf.default.rp_filter=0",
-            "ipv4.conf.outside.rp_filter=0",
-            "ipv4.conf.inside.rp_filter=0",
             "ipv6.conf.all.forwarding=1",
             // Packets here have no checksums above IP, and no window that a sender would keep to.
             "netfilter.nf_conntrack_checksum=0",
             "netfilter.nf_conntrack_tcp_be_liberal=1",
-        ] {
-            self.run(&[&format!("sysctl -q -w net.{setting}")])?;
+        ];
+        let (mut links, mut routes) = (Vec::new(), Vec::new());
+        for (base, to, table) in [(OUTSIDE, INSIDE, 100), (INSIDE, OUTSIDE, 200)] {
+            for name in VLANS.map(|vlan| interface(base, vlan)) {
+                links.push(format!("link set {name} up"));
+                routes.push(format!("rule add pref 1 iif {name} lookup {table}"));
+            }
+            routes.push(format!("route add default dev {to} table {table}"));
         }
-        self.run(&["ip link set outside up", "ip link set inside up", "ip link set lo down"])?;
-        for family in ["-4", "-6"] {
-            self.run(&[
-                &format!("ip {family} route add default dev inside table 100"),
-                &format!("ip {family} route add default dev outside table 200"),
-                &format!("ip {family} rule add pref 1 iif outside lookup 100"),
-                &format!("ip {family} rule add pref 2 iif inside lookup 200"),
-            ])?;
-        }
-        Ok(())
+        self.run(&[&format!("sysctl -q -w net.{}", settings.join(" net."))])?;
+        self.batch("-4", &links)?;
+        self.batch("-4", &routes)?;
+        self.batch("-6", &routes)
+    }
+
+    /// Many lines of `ip` at once.
+    fn batch(&self, family: &str, lines: &[String]) -> Result<()> {
+        let path = self.scratch.path().join("lines");
+        let name = path.display().to_string();
+        fs::write(&path, lines.join("\n") + "\n").map_err(system("write", &name))?;
+        self.run(&[&format!("ip {family} -batch {name}")])
     }
 
     fn run(&self, lines: &[&str]) -> Result<()> {
@@ -133,21 +154,22 @@ impl Wire {
         self.run(&["nft flush ruleset", &format!("nft -f {name}")])
     }
 
-    /// Whether a frame that arrives on `side` leaves on the other one. To a router it goes without its
-    /// link header.
+    /// Whether a packet that arrives on its side leaves on the other one. To a router it goes without
+    /// its link header, on the interface of its VLAN.
     ///
     /// # Errors
     /// When a device refuses it, or something else comes out.
-    pub fn crosses(&self, side: Side, frame: &[u8]) -> Result<bool> {
-        let (from, to) = match side {
-            Side::Outside => (&self.outside, &self.inside),
-            Side::Inside => (&self.inside, &self.outside),
+    pub fn crosses(&self, packet: &Packet) -> Result<bool> {
+        let (sent, vlan) = match self.join {
+            Join::Bridge => (packet.frame(), 0),
+            Join::Router => (packet.ip(), packet.vlan()),
         };
-        let sent = match self.join {
-            Join::Bridge => frame,
-            Join::Router => frame.get(14..).unwrap_or_default(),
+        let to = match packet.side {
+            Side::Outside => self.device(Side::Inside, 0)?,
+            Side::Inside => self.device(Side::Outside, 0)?,
         };
-        from.send(sent).map_err(system("write a frame to", "a TAP device"))?;
+        let from = self.device(packet.side, vlan)?;
+        from.send(&sent).map_err(system("write a frame to", "a TAP device"))?;
         let mut bytes = [0; FRAME_BYTES];
         let mut came = false;
         loop {
@@ -161,7 +183,7 @@ impl Wire {
                 Join::Bridge if found != sent => return Err(foreign(found)),
                 Join::Bridge => came = true,
                 // A router has traffic of its own, and counts the hops of what it forwards.
-                Join::Router => came |= unrouted(found) == unrouted(&mut sent.to_vec()),
+                Join::Router => came |= unrouted(found) == unrouted(&mut sent.clone()),
             }
         }
     }
@@ -170,15 +192,20 @@ impl Wire {
     ///
     /// # Errors
     /// The first frame that does not.
-    pub fn check(&self, frames: &[(Side, Vec<u8>)]) -> Result<()> {
+    pub fn check(&self, packets: &[Packet]) -> Result<()> {
         self.run(&["nft flush ruleset"])?;
-        for (side, frame) in frames {
-            if !self.crosses(*side, frame)? {
-                let message = format!("the wire itself loses {side:?} {frame:02x?}");
-                return Err(Error::Usage(message));
+        for packet in packets {
+            if !self.crosses(packet)? {
+                return Err(Error::Usage(format!("the wire itself loses {packet}")));
             }
         }
         Ok(())
+    }
+
+    fn device(&self, side: Side, vlan: u16) -> Result<&Device> {
+        let found = self.devices.iter().find(|(at, id, _)| (*at, *id) == (side, vlan));
+        let missing = || Error::Usage(format!("the router has no interface for VLAN {vlan}"));
+        found.map(|(.., device)| device).ok_or_else(missing)
     }
 
     /// What nft says of the ruleset in force, with all that it counted.

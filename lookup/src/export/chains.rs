@@ -262,8 +262,12 @@ impl Writer<'_> {
         }
         self.line(1, "chain forward {");
         self.line(2, "type filter hook forward priority filter; policy accept;");
-        self.line(2, "iifname $outside goto from.outside");
-        self.line(2, "iifname $inside goto from.inside");
+        for side in ["outside", "inside"] {
+            self.line(2, &format!("iifname ${side} goto from.{side}"));
+            if self.target.family == Family::Inet {
+                self.line(2, &format!("iifname ${side}_vlans goto from.{side}"));
+            }
+        }
         self.close();
     }
 

@@ -1,9 +1,7 @@
 //! What the file says of itself: where it is from, how to use it, and what it does not do.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::services::interface;
 use super::{Family, Target};
 use crate::Geo;
 use crate::policy::Policy;
@@ -17,8 +15,7 @@ pub(super) fn write(text: &mut String, policy: &Policy, geo: &Geo, target: &Targ
     if let Some(asn) = geo.asn_info() {
         let _ = writeln!(text, "# Operators: {}", asn.source);
     }
-    let _ =
-        writeln!(text, "# Both as they were when this was written: write it again for newer data.");
+    let _ = writeln!(text, "# As it was when this was written: write it again for newer data.");
     let _ = writeln!(
         text,
         "#\n# Load:   nft -f FILE              (replaces the table as a whole)\n\
@@ -36,29 +33,24 @@ pub(super) fn write(text: &mut String, policy: &Policy, geo: &Geo, target: &Targ
     }
     let _ =
         writeln!(text, "# `palisade explain` says of each packet what Palisade does, and why.\n");
-    defines(text, policy, target);
+    defines(text, target);
 }
 
-/// The interfaces; on a router those of the VLANs too, which `vlans` of a domain name.
-fn defines(text: &mut String, policy: &Policy, target: &Target) {
-    let named = policy.domains.iter().flat_map(|domain| domain.vlans.iter().flatten());
-    let vlans: BTreeSet<u16> = named.copied().chain([0]).collect();
+/// The interfaces; on a router those of their VLANs too.
+fn defines(text: &mut String, target: &Target) {
     for (side, base) in [("outside", &target.outside), ("inside", &target.inside)] {
-        let one = interface(base, 0);
-        let all: Vec<String> = vlans.iter().map(|&id| interface(base, id)).collect();
-        let value = match target.family {
-            Family::Inet if vlans.len() > 1 => format!("{{ {} }}", all.join(", ")),
-            _ => one,
-        };
-        let _ = writeln!(text, "define {side} = {value}");
+        let _ = writeln!(text, "define {side} = \"{base}\"");
+        if target.family == Family::Inet {
+            let _ = writeln!(text, "define {side}_vlans = \"{base}.*\"");
+        }
     }
     text.push('\n');
 }
 
 const RECORDS: &str = "Records. A rule counts what it decided; who was dropped, from which country \
     and why, is written nowhere.";
-const FRESH: &str = "Reloading without a gap of state: what was allowed when it was tracked stays \
-    tracked, and is judged again by the rules of its direction.";
+const FRESH: &str = "A newer policy reaches connections that are open by the rules of each packet's \
+    direction alone: what was tracked stays tracked.";
 const SHADOW: &str = "Shadow domains are counted by the rules whose comment ends in `shadow`, \
     and recorded nowhere.";
 const LIMITS: &str = "Bounds: connection tracking has a table of its own size and its own timeouts, \
@@ -77,8 +69,8 @@ const STATELESS: &str = "Replies to connections opened from the inside: nothing 
 const LINK: &str = "Neighbour discovery from the inside is not held to neighbours that were seen.";
 const TAGS: &str = "VLAN tags: one 802.1Q tag is read. Frames with two tags or an 802.1ad tag match \
     no service and are dropped.";
-const VLAN_NAMES: &str = "VLANs are interfaces here (eth0.10 for VLAN 10): add those that carry \
-    traffic to the two definitions below.";
+const VLAN_NAMES: &str = "VLANs are interfaces here, eth0.10 for VLAN 10 of eth0: where they have \
+    other names, change them below, also in the rules of services.";
 const BROKEN: &str = "Packets that contradict themselves (lengths, checksums, the order of headers, \
     a source that is the destination) are left to the kernel.";
 const HOST: &str = "All that arrives on the two interfaces is judged, also what is meant for this \

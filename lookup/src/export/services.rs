@@ -156,7 +156,7 @@ fn vlan(vlans: Option<&[u16]>, target: &Target, end: End) -> Vec<String> {
 }
 
 /// The name of a VLAN's interface on a router, as `ip link` and most tools give it.
-pub(super) fn interface(base: &str, vlan: u16) -> String {
+fn interface(base: &str, vlan: u16) -> String {
     let mut name = format!("\"{base}");
     if vlan != 0 {
         let _ = write!(name, ".{vlan}");
