@@ -4,7 +4,7 @@
 //! less is dropped. The header checksum is verified, because a header that every receiver
 //! would refuse is not what would be judged.
 
-use super::{Head, Payload, Piece, authentication, be16};
+use super::{Head, Payload, Piece, be16};
 use crate::{DropReason, Family};
 
 /// Loose and strict source route.
@@ -46,14 +46,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
     } else {
         None
     };
-    let short = if fragmented { DropReason::FragmentTiny } else { DropReason::Truncated };
-    // A later fragment has no header.
-    let (proto, payload) = if offset > 0 {
-        (fixed[9], payload)
-    } else {
-        authentication::skip(fixed[9], payload, short)?
-    };
-    Ok(Payload { proto, hop_limit: fixed[8], fragmented, piece, bytes: payload })
+    Ok(Payload { proto: fixed[9], hop_limit: fixed[8], fragmented, piece, bytes: payload })
 }
 
 /// Source and destination, host byte order.

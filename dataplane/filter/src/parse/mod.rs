@@ -176,6 +176,30 @@ fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReaso
         ends(head)?;
         return Ok(Fate::Follow);
     }
+    if payload.proto == authentication::NUMBER {
+        return authenticated(side, packet, payload);
+    }
+    behind(side, packet, payload)
+}
+
+/// An IPv4 packet with authentication headers, which are skipped; IPv6 has skipped its own. Apart from
+/// the rest, because hardly any packet has them and every packet would pay.
+#[cold]
+#[inline(never)]
+fn authenticated(
+    side: Side,
+    packet: &mut Packet,
+    payload: Payload<'_>,
+) -> Result<Fate, DropReason> {
+    let (proto, bytes) = authentication::skip(payload.proto, payload.bytes, payload.short())?;
+    packet.head.proto = proto;
+    behind(side, packet, Payload { proto, bytes, ..payload })
+}
+
+/// Reads what stands behind the IP headers.
+#[inline]
+fn behind(side: Side, packet: &mut Packet, payload: Payload<'_>) -> Result<Fate, DropReason> {
+    let head = &mut packet.head;
     let v6 = head.family == Family::V6;
     if v6
         && payload.proto == Proto::ICMPV6.0
