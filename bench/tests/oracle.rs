@@ -35,7 +35,7 @@ fn connections_from_the_inside_agree() {
 /// The policy that says everything, and packets that know all its corners.
 fn every() -> (Draft, Vec<Vec<Packet>>) {
     let draft = Draft::load(Path::new("../lookup/tests/export/every.toml")).unwrap();
-    let packets = stateless(&draft, 7, 12_000);
+    let packets = stateless(&draft, 7, 40_000);
     (draft, packets)
 }
 

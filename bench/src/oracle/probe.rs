@@ -68,7 +68,8 @@ impl Probes {
         for _ in 0..4 {
             remote.extend(networks(policy).flat_map(edges));
         }
-        let fixed = PRIVATE.iter().chain(&UNSENDABLE).filter_map(|text| text.parse().ok());
+        let fixed = PRIVATE.iter().chain(&PRIVATE).chain(&UNSENDABLE);
+        let fixed = fixed.filter_map(|text| text.parse().ok());
         remote.extend(fixed.flat_map(|network: IpNet| edges(&network)));
         let ranges = policy.services.iter().flat_map(|service| service.ports.ranges());
         let mut ports: Vec<u16> = ranges.flat_map(|&(first, last)| around(first, last)).collect();
@@ -244,8 +245,9 @@ fn ends<A: Address + Step, V: PartialEq>(
     list: &mut Vec<IpAddr>,
 ) {
     let all: Vec<(A, A)> = ranges.iter().map(|(first, last, _)| (first, last)).collect();
-    for _ in 0..all.len().min(GEO_RANGES) {
-        let &(first, last) = dice.pick(&all);
+    let few = all.len() <= GEO_RANGES;
+    for index in 0..all.len().min(GEO_RANGES) {
+        let (first, last) = if few { all[index] } else { *dice.pick(&all) };
         list.extend(around(first, last).into_iter().map(&address));
     }
 }
