@@ -81,6 +81,23 @@ fn a_third_tag_hides_nothing() {
     settle(gateway);
 }
 
+/// What the gateway cannot help: a veth hands a tag on beside the frame, where no XDP program sees it,
+/// as long as the sender's end offloads tags. The gateway's own `rx-vlan-hw-parse` changes nothing.
+#[test]
+fn a_veth_whose_peer_offloads_tags_hides_them() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    // The servers are on no VLAN: they answer only what comes without a tag.
+    let _tagger = Tagger::new(&lab.clients, CLIENT_VETH, &[Tag::vlan(42)]).unwrap();
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+    for (offload, lost) in [("off", false), ("on", true)] {
+        lab.clients.run(&format!("ethtool -K {CLIENT_VETH} tx-vlan-hw-insert {offload}")).unwrap();
+        let wrong = surprises(&lab, &[(OFFICE[0], Try::Web, lost), (OFFICE[1], Try::Echo, lost)]);
+        assert_eq!(wrong, Vec::<String>::new(), "offload {offload}: {}", gateway.log());
+    }
+    settle(gateway);
+}
+
 /// Large pings and datagrams of 8 kB from a country that may; nothing of one that may not.
 fn fragments(lab: &Lab) {
     let _servers = servers(lab);
