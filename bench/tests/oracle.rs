@@ -1,6 +1,8 @@
 //! Palisade against kernel nftables under the exported policy, in every run of the tests; the longer
 //! comparison is scripts/oracle. And the proof that the comparison would notice a mistake.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;

@@ -134,7 +134,13 @@ impl Trial {
         match self.compare(draft, question, sequences)? {
             Ok(tally) => Ok(tally),
             Err((sequence, place)) => {
-                let small = minimise(self, draft, question, &sequences[sequence][..=place])?;
+                let mut packets = sequences[sequence][..=place].to_vec();
+                if question.family == Family::Inet && self.ask(draft, question, &packets)?.is_none()
+                {
+                    // Something before its own sequence matters: a router forgets nothing.
+                    packets = [sequences[..sequence].concat(), packets].concat();
+                }
+                let small = minimise(self, draft, question, &packets)?;
                 Err(Error::Usage(small.to_string()))
             }
         }

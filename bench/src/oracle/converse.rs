@@ -25,7 +25,10 @@ pub(super) fn converse(
     let mut count = 0;
     while count < packets {
         let mut sequence = Vec::new();
-        for packet in self::sequence(&mut probes) {
+        // No two conversations share a remote port or an id: what a closed connection leaves behind in
+        // the kernel is no matter of the policy.
+        let number = 10_000 + (sequences.len() % 50_000) as u16;
+        for packet in self::sequence(&mut probes, number) {
             let error = judge.say(&packet).crosses.then(|| error(&mut probes, &packet)).flatten();
             sequence.push(packet);
             sequence.extend(error);
@@ -54,14 +57,14 @@ fn error(probes: &mut Probes, packet: &Packet) -> Option<Packet> {
     fits.then(|| packet.error(from, *kind))
 }
 
-fn sequence(probes: &mut Probes) -> Vec<Packet> {
+fn sequence(probes: &mut Probes, number: u16) -> Vec<Packet> {
     let packet = loop {
         let packet = probes.packet();
         if routable(packet.src, packet.dst) && plain(packet.proto) {
             break Packet { extra: Extra::None, ..packet };
         }
     };
-    let packet = opening(packet);
+    let packet = opening(numbered(packet, number));
     let mut sequence = vec![packet.clone()];
     if packet.side == Side::Outside {
         // To a service or to nobody; its reply is judged by the pair, known or not.
@@ -78,6 +81,19 @@ fn sequence(probes: &mut Probes) -> Vec<Packet> {
     sequence.extend(strangers(probes, &reply));
     sequence.push(packet);
     sequence
+}
+
+/// With this remote port, or id of a query. What has neither stays out of VLANs: the kernel would take
+/// an answer from any of them, as the export says.
+fn numbered(packet: Packet, number: u16) -> Packet {
+    let proto = lookup::Proto(packet.proto).folded();
+    let tag = packet.tag.filter(|_| proto.has_ports() || proto == lookup::Proto::ICMP);
+    let (src, dst) = packet.ports;
+    let ports = match (packet.proto, packet.side) {
+        (proto::ICMP | proto::ICMPV6, _) | (_, Side::Inside) => (src, number),
+        (_, Side::Outside) => (number, dst),
+    };
+    Packet { ports, tag, ..packet }
 }
 
 /// As the first packet of its connection would be.

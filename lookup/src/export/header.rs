@@ -71,6 +71,8 @@ const TAGS: &str = "VLAN tags: one 802.1Q tag is read. Frames with two tags or a
     no service and are dropped.";
 const VLAN_NAMES: &str = "VLANs are interfaces here, eth0.10 for VLAN 10 of eth0: where they have \
     other names, change them below, also in the rules of services.";
+const ONE_TABLE: &str = "VLANs share one table of connections: what the inside opened in one VLAN is \
+    answered from any.";
 const BROKEN: &str = "Packets that contradict themselves (lengths, checksums, the order of headers, \
     a source that is the destination) are left to the kernel.";
 const HOST: &str = "All that arrives on the two interfaces is judged, also what is meant for this \
@@ -87,6 +89,9 @@ fn limits(policy: &Policy, family: Family) -> Vec<&'static str> {
         Family::Bridge => &[REASSEMBLED, ERRORS, LIMITS, FRESH, LINK, TAGS, OTHERS],
         Family::Netdev => &[FRAGMENTS, NO_ERRORS, STATELESS, LINK, TAGS, HOST],
     });
+    if family.tracks() && policy.domains.iter().any(|domain| domain.vlans.is_some()) {
+        limits.push(ONE_TABLE);
+    }
     limits.push(BROKEN);
     limits
 }
