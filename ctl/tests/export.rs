@@ -1,5 +1,7 @@
 //! `palisade export nft`, as a user runs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+
 use std::process::{Command, Output};
 
 const POLICY: &str = "../lookup/tests/export/office.toml";

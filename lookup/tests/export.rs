@@ -1,6 +1,8 @@
 //! The exported text of fixed policies, whole. To write the expected files anew, after a look at the
 //! difference: `PALISADE_BLESS=1 cargo nextest run -p palisade-lookup --test export`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+
 use std::fs;
 use std::path::Path;
 
