@@ -76,5 +76,5 @@ fn a_step_of_the_wall_clock_moves_timestamps_only() {
         assert_eq!(watch.leaked(), 0);
     });
     assert_eq!(days_told(&gateway).len(), 4, "there, back, and home");
-    settle(gateway);
+    balance(&gateway);
 }

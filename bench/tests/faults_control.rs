@@ -77,7 +77,7 @@ fn a_thousand_idle_clients_and_slow_and_endless_ones_keep_nobody_from_asking() {
         watch.flows(Instant::now());
         assert_eq!(watch.leaked(), 0);
     });
-    settle(gateway);
+    balance(&gateway);
 }
 
 #[test]
@@ -96,5 +96,5 @@ fn a_removed_control_socket_comes_back() {
     assert_eq!(fs::read_to_string(&socket).unwrap(), "mine");
     fs::remove_file(&socket).unwrap();
     until("an answer", || gateway.status().is_ok());
-    settle(gateway);
+    balance(&gateway);
 }

@@ -36,7 +36,7 @@ fn an_interface_that_was_down_serves_again() {
         serves(&lab);
         assert_eq!(watch.leaked(), 0);
     });
-    settle(gateway);
+    balance(&gateway);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn an_interface_that_comes_back_as_another_one_is_served() {
     });
     let after = gateway.status().unwrap();
     assert!(after.received > before.received, "counters start anew");
-    settle(gateway);
+    balance(&gateway);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn removed_interfaces_are_waited_for_in_any_order() {
     plug(&lab, OUTSIDE);
     recovers(&lab);
     serves(&lab);
-    settle(gateway);
+    balance(&gateway);
     assert!(!lab.gateway.run("ip link show").unwrap().contains("xdp"));
 }
 
@@ -97,6 +97,6 @@ fn a_gateway_can_stop_while_an_interface_is_gone() {
     let gateway = Gateway::start(&lab, &setup(&lab)).unwrap();
     unplug(&lab, INSIDE);
     until("a warning", || warns(&gateway, "interface inside is gone"));
-    settle(gateway);
+    balance(&gateway);
     assert!(!lab.gateway.run("ip link show").unwrap().contains("xdp"));
 }

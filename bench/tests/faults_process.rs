@@ -41,7 +41,7 @@ fn kill_and_restart(lab: &Lab, fail: Fail) -> u64 {
         assert_eq!(watch.leaked(), leaked, "forbidden frames after the restart");
         meanwhile
     });
-    settle(gateway);
+    balance(&gateway);
     meanwhile
 }
 
@@ -80,7 +80,7 @@ fn a_stopped_gateway_goes_on_where_it_was() {
         assert_eq!(watch.leaked(), 0);
         serves(&lab);
     });
-    settle(gateway);
+    balance(&gateway);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_second_gateway_refuses_and_disturbs_nothing() {
         serves(&lab);
         assert_eq!(watch.leaked(), 0);
     });
-    settle(gateway);
+    balance(&gateway);
 }
 
 /// A process over the configuration of a gateway: the same control socket, the same drop log.

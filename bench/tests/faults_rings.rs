@@ -30,7 +30,7 @@ fn blocked(lab: &Lab, setup: &Setup) -> u64 {
     });
     let status = gateway.quiet_status().unwrap();
     assert_eq!(check_identities(&status), Vec::<String>::new());
-    settle(gateway);
+    balance(&gateway);
     status.dropped.get("tx_full").copied().unwrap_or(0)
 }
 

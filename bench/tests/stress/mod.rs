@@ -9,7 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lookup::{Geo, GeoFiles};
-use palisade_bench::lab::{Answer, CLIENT_VETH, Gateway, INSIDE, Lab, OUTSIDE, SERVER_VETH, Setup};
+use palisade_bench::lab::{
+    Answer, Books, CLIENT_VETH, Gateway, INSIDE, Lab, OUTSIDE, SERVER_VETH, Setup,
+    check_identities, check_log,
+};
 use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Plan, Sink};
 use rustix::process::Signal;
 
@@ -158,6 +161,20 @@ pub fn told(gateway: &Gateway) -> serde_json::Value {
 /// Whether a warning of the status has this text.
 pub fn warns(gateway: &Gateway, text: &str) -> bool {
     told(gateway)["warnings"].to_string().contains(text)
+}
+
+/// Stops a gateway, and checks its books, its frames and its last words.
+pub fn balance(gateway: &Gateway) {
+    let status = gateway.quiet_status().unwrap();
+    stop_blind(gateway);
+    let said = gateway.log();
+    assert!(said.contains("palisade: stopped after"), "{said}");
+    for trouble in ["did not come home", "panicked", "could not be written"] {
+        assert!(!said.contains(trouble), "{said}");
+    }
+    let log = gateway.drops().unwrap();
+    let books: Books = [check_identities(&status), check_log(&status, &log)].concat();
+    assert_eq!(books, Books::new(), "{status:#?}");
 }
 
 /// Asks a gateway to stop whose drop log nobody can read back, and waits for its end.

@@ -15,62 +15,24 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
+    time::Instant,
 };
 
 use af_xdp_rs::Interface as Link;
+use filter::{Filter, FilterConfig, Shared};
 
 use crate::{
-    Config, Error, cores,
+    Config, Error,
+    board::Board,
+    clock::Clock,
+    cores,
     interface::{Interface, Pair},
-    worker::{Mind, Worker},
+    publish::Publisher,
+    records::Sender,
+    thread::{Event, spawn},
+    worker::{Mind, Snapshot, Worker},
 };
-
-/// What ends a gateway, or changes it.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A signal asks for the end.
-    Stop,
-    /// A signal asks for the policy to be read again.
-    Reload,
-    /// A thread is over before it was asked to.
-    Ended(String),
-}
-
-/// Tells the gateway that a thread is over, however it ended, unless it was asked to.
-#[derive(Debug)]
-struct Last {
-    thread: String,
-    asked: Arc<AtomicBool>,
-    events: mpsc::Sender<Event>,
-}
-
-impl Drop for Last {
-    fn drop(&mut self) {
-        if !self.asked.load(Ordering::Acquire) {
-            // Nobody listens any more when the gateway itself has ended.
-            let _ = self.events.send(Event::Ended(std::mem::take(&mut self.thread)));
-        }
-    }
-}
-
-/// Starts a thread whose end is an event, unless `asked` was set before.
-///
-/// # Errors
-/// When the system has no thread left.
-pub(crate) fn spawn<T: Send + 'static>(
-    name: String,
-    asked: Arc<AtomicBool>,
-    events: mpsc::Sender<Event>,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, Error> {
-    let last = Last { thread: name.clone(), asked, events };
-    let start = thread::Builder::new().name(name.clone()).spawn(move || {
-        let _last = last;
-        body()
-    });
-    start.map_err(Error::io("start thread", name))
-}
 
 /// The workers of a gateway: at work, or waiting for an interface.
 #[derive(Debug)]
@@ -149,23 +111,48 @@ pub(crate) fn present(name: &str) -> Result<u32, String> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What each worker is to know, one for each core.
+///
+/// # Errors
+/// When the kernel has no random numbers.
+pub(crate) fn minds(
+    config: &Config,
+    senders: Vec<Sender>,
+    publisher: &Publisher,
+    started: Instant,
+) -> Result<Vec<Mind>, Error> {
+    let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));
+    (0..)
+        .zip(&config.cores)
+        .zip(senders)
+        .map(|((queue, &core), records)| {
+            let filter = Filter::new(
+                FilterConfig {
+                    flows: config.flows,
+                    records_per_s: config.records_per_s,
+                    key: random_key()?,
+                    timeouts: config.timeouts,
+                },
+                Arc::clone(&shared),
+            );
+            Ok(Mind {
+                filter,
+                rules: publisher.reader(),
+                records,
+                clock: Clock::new(started),
+                poll: config.poll,
+                board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
+                kernel_dropped: [0; 2],
+                longest_pause_ms: 0,
+            })
+        })
+        .collect()
+}
 
-    #[test]
-    fn no_thread_ends_unheard() {
-        let (sender, events) = mpsc::channel();
-        let start = |name: &str, asked: bool, body: fn()| {
-            let asked = Arc::new(AtomicBool::new(asked));
-            spawn(name.to_owned(), asked, sender.clone(), body).unwrap()
-        };
-        let panics = start("logger", false, || panic!("on purpose"));
-        assert!(panics.join().is_err());
-        assert!(matches!(events.try_recv(), Ok(Event::Ended(name)) if name == "logger"));
-        start("control", false, || ()).join().unwrap();
-        assert!(matches!(events.try_recv(), Ok(Event::Ended(name)) if name == "control"));
-        start("worker-1", true, || ()).join().unwrap();
-        assert!(events.try_recv().is_err(), "it was asked to end");
-    }
+/// A key that nobody outside knows: the kernel's random numbers (getrandom(2)).
+fn random_key() -> Result<[u8; 16], Error> {
+    let mut key = [0; 16];
+    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+        .map_err(|errno| Error::io("read", "random numbers")(errno.into()))?;
+    Ok(key)
 }

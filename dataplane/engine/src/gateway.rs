@@ -10,14 +10,13 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::AtomicBool,
         mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use filter::{Filter, FilterConfig, Shared};
 use lookup::{Problem, Revision, Ruleset};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -27,27 +26,25 @@ use tokio::sync::oneshot;
 
 use crate::{
     Config, Error, Status,
-    board::Board,
-    clock::Clock,
     control::Control,
     cores,
-    crew::{self, Crew, Event, spawn},
+    crew::{self, Crew, minds},
     log::LogState,
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
     records,
     state::State,
+    thread::{Event, Thread, spawn},
     valve,
-    worker::{Mind, Snapshot},
 };
 
 /// Drop records that may wait for the logger, per worker: a second of them at the default rate.
 const RING_RECORDS: usize = 16_384;
 /// How often the gateway looks whether its interfaces are still the ones it serves.
 const LOOK: Duration = Duration::from_millis(100);
-/// At the end, how long the logger may take: longer only if its file system hangs.
-const LOGGER_GRACE: Duration = Duration::from_secs(10);
+/// At the end, how long a thread may take: longer only if the drop log's file system hangs.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -62,13 +59,6 @@ pub struct Gateway {
     stop_control: oneshot::Sender<()>,
     reload: Reload,
     events: mpsc::Receiver<Event>,
-}
-
-/// A thread beside the workers.
-#[derive(Debug)]
-struct Thread<T> {
-    asked: Arc<AtomicBool>,
-    thread: JoinHandle<T>,
 }
 
 /// The reload that a signal asked for, off the thread that waits for signals.
@@ -220,54 +210,21 @@ impl Gateway {
     /// stop takes the programs off.
     fn stop(mut self, clean: bool) -> Status {
         self.crew.stop();
-        let _ = self.valve.end(LOGGER_GRACE);
+        let _ = self.valve.end(GRACE);
         if clean {
             self.state.detach();
         }
-        let gone = self.logger.end(LOGGER_GRACE);
+        let gone = self.logger.end(GRACE);
         if gone.is_none() {
             eprintln!("palisade: the logger hangs: {} takes nothing", self.config.drops.display());
         }
         let status = self.state.status();
-        self.control.asked.store(true, Ordering::Release);
+        self.control.ask();
         let _ = self.stop_control.send(());
-        if let Some(Err(error)) = self.control.end(LOGGER_GRACE) {
+        if let Some(Err(error)) = self.control.end(GRACE) {
             eprintln!("palisade: {error}");
         }
         status
-    }
-}
-
-impl<T: Send + 'static> Thread<T> {
-    /// Starts a thread that keeps off the workers' cores.
-    fn spawn<Body: FnOnce() -> T + Send + 'static>(
-        name: &str,
-        config: &Config,
-        events: mpsc::Sender<Event>,
-        body: impl FnOnce(Arc<AtomicBool>) -> Body,
-    ) -> Result<Self, Error> {
-        let asked = Arc::new(AtomicBool::new(false));
-        let body = body(Arc::clone(&asked));
-        let busy = config.cores.clone();
-        let thread = spawn(name.to_owned(), Arc::clone(&asked), events, move || {
-            cores::keep_off(&busy);
-            body()
-        })?;
-        Ok(Self { asked, thread })
-    }
-
-    /// Asks the thread to end and waits so long for it; what it returned.
-    fn end(self, grace: Duration) -> Option<T> {
-        self.asked.store(true, Ordering::Release);
-        let deadline = Instant::now() + grace;
-        while !self.thread.is_finished() {
-            if Instant::now() > deadline {
-                return None;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        // A thread that panicked has said so on standard error.
-        self.thread.join().ok()
     }
 }
 
@@ -296,49 +253,6 @@ fn check_cores(config: &Config) -> Result<(), Error> {
         Some(&core) => Err(Error::NoCore { core, online }),
         None => Ok(()),
     }
-}
-
-/// What each worker is to know, one for each core.
-fn minds(
-    config: &Config,
-    senders: Vec<records::Sender>,
-    publisher: &Publisher,
-    started: Instant,
-) -> Result<Vec<Mind>, Error> {
-    let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));
-    (0..)
-        .zip(&config.cores)
-        .zip(senders)
-        .map(|((queue, &core), records)| {
-            let filter = Filter::new(
-                FilterConfig {
-                    flows: config.flows,
-                    records_per_s: config.records_per_s,
-                    key: random_key()?,
-                    timeouts: config.timeouts,
-                },
-                Arc::clone(&shared),
-            );
-            Ok(Mind {
-                filter,
-                rules: publisher.reader(),
-                records,
-                clock: Clock::new(started),
-                poll: config.poll,
-                board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
-                kernel_dropped: [0; 2],
-                longest_pause_ms: 0,
-            })
-        })
-        .collect()
-}
-
-/// A key that nobody outside knows: the kernel's random numbers (getrandom(2)).
-fn random_key() -> Result<[u8; 16], Error> {
-    let mut key = [0; 16];
-    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
-        .map_err(|errno| Error::io("read", "random numbers")(errno.into()))?;
-    Ok(key)
 }
 
 fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {

@@ -31,6 +31,7 @@ mod state;
 mod status;
 mod sync;
 mod tags;
+mod thread;
 mod valve;
 mod worker;
 
