@@ -141,7 +141,8 @@ impl Soak {
         Row {
             area: Area::Soak,
             tried: "Bursts of allowed, denied and unknown flows of both families, fragments, TCP \
-                    clients and transfers, a reload a second between two policies, the log rotated"
+                    clients and transfers, reloads a second apart between two policies, the log \
+                    rotated"
                 .to_owned(),
             times: format!("{} min, {reloads} reloads, {rotations} rotations", seconds / 60),
             result: format!(

@@ -24,7 +24,7 @@ pub(super) fn svg(record: &Record) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"{LEFT}\" y=\"20\" font-size=\"14\">Soak: {} min, {} reloads, {} packets judged</text>\n",
+         <text x=\"{LEFT}\" y=\"15\" font-size=\"14\">Soak: {} min, {} reloads, {} packets judged</text>\n",
         LEFT + WIDTH + 24.0,
         record.seconds / 60,
         record.reloads,
@@ -73,10 +73,11 @@ fn draw(text: &mut String, panel: &Panel, top: f64) {
         put(format!(
             "<path d=\"M{LEFT} {row:.1}h{WIDTH}\" stroke=\"#ddd\"/>\
              <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value:.0}</text>\
-             <text x=\"{column:.1}\" y=\"{}\" text-anchor=\"middle\">{minute:.0} min</text>",
+             <text x=\"{column:.1}\" y=\"{}\" text-anchor=\"middle\">{} min</text>",
             LEFT - 6.0,
             row + 4.0,
             top + PANEL + 16.0,
+            (minute * 10.0).round() / 10.0,
         ));
     }
     let mut path = String::new();
