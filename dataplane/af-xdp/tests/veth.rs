@@ -177,7 +177,8 @@ fn a_socket_that_is_closed_while_another_waits_is_closed() {
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let before = open();
         socket.close(&mut free);
-        assert_eq!(open(), before - 1, "the kernel has frames");
+        // The one that waits may have given up too: nobody vouches for its UMEM any more.
+        assert!(open() < before, "the kernel has frames");
         assert_eq!(free.len(), FRAMES as usize);
         assert!(waiting.join().unwrap().is_err());
     });
