@@ -26,11 +26,15 @@ def row(scratch, target):
     spent = f" in {int(done[-1])} s" if done else ""
     crashes = len(re.findall(r"Test unit written to", log))
     found = "no crash" if crashes == 0 else f"{crashes} crash(es)"
+    folder = RECORD.parents[2] / "fuzz/crashers" / target
+    if kept := len(list(folder.iterdir())) if folder.exists() else 0:
+        found += f"; {kept} kept from before, replayed in every test run"
     return {
         "area": "Fuzz",
         "tried": TRIED[target],
         "times": f"{executions:,} executions{spent}",
         "result": f"{found}; {edges:,} edges covered",
+        "held": crashes == 0,
         "command": f"scripts/fuzz {target}",
     }
 

@@ -27,6 +27,7 @@ mod frames;
 mod geo;
 mod input;
 mod mmdb;
+pub mod pack;
 mod policy;
 mod problems;
 
@@ -35,7 +36,7 @@ use std::path::{Path, PathBuf};
 /// One entry for a fuzzer.
 #[derive(Debug)]
 pub struct Target {
-    /// The name of its folders in `corpus` and `crashers`.
+    /// The name of its corpus and of its folder of crashers.
     pub name: &'static str,
     /// Panics when something does not hold.
     pub run: fn(&[u8]),

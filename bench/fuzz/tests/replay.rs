@@ -12,24 +12,29 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+use fuzz::pack::unpack;
 use fuzz::{TARGETS, Target};
 
-/// The files of a target's folder, by name; none where there is no folder.
-fn kept(folder: &str, target: &Target) -> Vec<(String, Vec<u8>)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(target.name);
-    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files.into_iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Everything that is kept for a target, with its name.
+fn kept(target: &Target) -> Vec<(String, Vec<u8>)> {
+    let named = |name: &'static str| move |(i, bytes)| (format!("{name} {i}"), bytes);
+    let mut inputs: Vec<_> = (target.seeds)().into_iter().enumerate().map(named("seed")).collect();
+    let corpus = unpack(&home().join("corpus").join(target.name));
+    inputs.extend(corpus.into_iter().enumerate().map(named("corpus")));
+    for entry in fs::read_dir(home().join("crashers").join(target.name)).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        inputs.push((path.display().to_string(), fs::read(path).unwrap()));
+    }
+    inputs
 }
 
 fn replay(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).expect(name);
-    let seeds = (target.seeds)();
-    let seeds = seeds.into_iter().enumerate().map(|(i, bytes)| (format!("seed {i}"), bytes));
-    let mut inputs: Vec<_> = seeds.collect();
-    inputs.extend(kept("corpus", target));
-    inputs.extend(kept("crashers", target));
+    let inputs = kept(target);
     assert!(!inputs.is_empty(), "{name} has no inputs");
     let run = target.run;
     let failed: Vec<&String> = inputs
@@ -71,7 +76,7 @@ fn ask() {
     replay("ask");
 }
 
-/// A target without a test would not be replayed; a folder without a target would not be either.
+/// A target without a test would not be replayed, nor a corpus without a target.
 #[test]
 fn every_target_is_replayed() {
     let mut named = ["frames", "policy", "geo", "config", "control", "ask"];
@@ -80,8 +85,7 @@ fn every_target_is_replayed() {
     known.sort_unstable();
     assert_eq!(known, named);
     for folder in ["corpus", "crashers"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        for entry in fs::read_dir(path).into_iter().flatten() {
+        for entry in fs::read_dir(home().join(folder)).into_iter().flatten() {
             let name = entry.unwrap().file_name();
             assert!(known.iter().any(|known| name == *known), "{folder}/{}", name.display());
         }
