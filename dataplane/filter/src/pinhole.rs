@@ -38,7 +38,8 @@ impl Pinholes {
     }
 
     /// A packet of a connection that has a pinhole: what it has come to, and how long that lasts.
-    /// The outside neither makes a pinhole nor prolongs one that the inside closes.
+    /// The outside neither makes a pinhole nor prolongs one that the inside closes; nor does the RST
+    /// with which the inside refuses what still comes, or the outside could ask for it for ever.
     pub(crate) fn advance(
         &self,
         key: &Key,
@@ -49,7 +50,7 @@ impl Pinholes {
         let stamp = self.0.change(self.print(key), now_ms, |old| {
             let before = Progress::unpack(old.value);
             let after = before.shared_after(side, step);
-            if side == Side::Outside && before.state == State::Closing {
+            if before.state == State::Closing && (side == Side::Outside || step == Step::End) {
                 return old;
             }
             let new = stamp(now_ms, lives_ms, after);

@@ -9,8 +9,11 @@
 //! the flow stays as a memory of that: what the inside end still says does not make the connection
 //! one of its own, unless it opens it anew (TCP SYN) or both were silent until the flow expired.
 //!
-//! So the workers' verdicts are those of one worker, but for three things:
+//! So the workers' verdicts are those of one worker, but for four things:
 //! - the moment at which a silent connection is forgotten: up to [`crate::flow::Lives`]'s `renew_ms`;
+//! - what is opened anew within `renew_ms` after its end: a worker that still has the old connection
+//!   open may keep the answer to itself for the rest of that time, so that one which is silent from
+//!   then on is forgotten like one without an answer;
 //! - the memory of a service that a reload took away is each worker's own: one that never saw the
 //!   connection takes what the inside goes on to say for a connection taken up after a restart;
 //! - the reason of a drop: a worker that knew a connection which egress no longer allows names that
@@ -105,8 +108,8 @@ impl Filter {
                 return false;
             }
         }
-        // Once it is closing, the outside cannot keep a connection of the inside alive.
-        if owner || before.state != State::Closing {
+        // Once it is closing, the outside cannot keep a connection of the inside alive, nor can refusals.
+        if before.state != State::Closing || owner && step != Step::End {
             self.table.entry(slot).seen_ms = burst.now_ms;
         }
         true

@@ -60,14 +60,10 @@ impl Progress {
     }
 
     /// The same for a connection of the inside as all workers know it. The outside's FIN or RST does
-    /// not end it: it may be forged, and the inside has not said goodbye. Who opens it anew has it
-    /// open at once: a worker that still has the old one open would not tell of the answer.
+    /// not end it: it may be forged, and the inside has not said goodbye.
     pub(crate) fn shared_after(self, side: Side, step: Step) -> Self {
         match (side, step) {
             (Side::Outside, Step::End) => self.after(side, false, Step::SynAck),
-            (Side::Inside, Step::Syn) if self.state == State::Closing => {
-                Self { state: State::Open, ..self }
-            }
             _ => self.after(side, side == Side::Inside, step),
         }
     }

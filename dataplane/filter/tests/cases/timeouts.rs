@@ -84,6 +84,7 @@ fn cases(client: &str, de: &str) -> Vec<Case> {
 #[test]
 fn every_state_lasts_as_configured_on_any_worker() {
     for [client, de] in ENDS {
+        let reset = (true, tcp(&at(client, 4000), &at(de, 443), "R"));
         for (name, packets, seconds) in cases(client, de) {
             for ways in 0..1_u32 << packets.len() {
                 let (last, before) = packets.split_last().unwrap();
@@ -99,13 +100,65 @@ fn every_state_lasts_as_configured_on_any_worker() {
                     };
                     for packet in before {
                         assert_eq!(send(&mut lab, packet), Forward, "{name}, {ways:b}");
-                        lab.now_ms += 1;
+                        // All workers have asked, before the connection is opened anew.
+                        lab.now_ms += if *packet == reset { 2_500 } else { 1 };
                     }
                     lab.now_ms += wait_ms;
                     // A refused or answered connection is open again by the segment that asks.
                     assert_eq!(send(&mut lab, last), want, "{name}, {ways:b}, {wait_ms} ms");
                 }
             }
+        }
+    }
+}
+
+/// A connection opened anew has to be answered anew, whoever remembers the old one.
+#[test]
+fn what_is_opened_anew_has_to_be_answered_anew() {
+    for [client, de] in ENDS {
+        let (near, far) = (at(client, 4000), at(de, 443));
+        let out = |flags| (Inside, tcp(&near, &far, flags));
+        let back = |flags| (Outside, tcp(&far, &near, flags));
+        let packets =
+            [out("S"), back("SA"), out("A"), back("A"), out("A"), out("R"), out("S"), back("SA")];
+        for ways in 0..1_u32 << packets.len() {
+            // The end of the old connection may still count: 40 s.
+            for (wait_ms, want) in [(37_400, Forward), (40_100, Drop)] {
+                let mut lab = Lab::timed("policy", 2, (1024, 1000), TIMES);
+                for (i, (side, frame)) in packets.iter().enumerate() {
+                    let worker = (ways >> i & 1) as usize;
+                    assert_eq!(lab.send_to(worker, *side, frame), Forward, "{i}, {ways:b}");
+                    lab.now_ms += 1;
+                }
+                lab.now_ms += wait_ms;
+                for worker in [0, 1] {
+                    let (side, frame) = back("SA");
+                    assert_eq!(lab.send_to(worker, side, &frame), want, "{ways:b}, {wait_ms} ms");
+                }
+            }
+        }
+    }
+}
+
+/// What the outside sends is refused by the inside's end, again and again: that keeps no connection.
+#[test]
+fn refusals_of_the_inside_prolong_no_end() {
+    for [client, de] in ENDS {
+        let (near, far) = (at(client, 4000), at(de, 443));
+        for outer in [0, 1] {
+            let mut lab = Lab::timed("policy", 2, (1024, 1000), TIMES);
+            for flags in ["S", "A", "R"] {
+                assert_eq!(lab.send_to(0, Inside, &tcp(&near, &far, flags)), Forward);
+                if flags != "R" {
+                    assert_eq!(lab.send_to(outer, Outside, &tcp(&far, &near, "A")), Forward);
+                }
+            }
+            let passed = (0..20).take_while(|_| {
+                lab.now_ms += 5_000;
+                lab.send_to(0, Inside, &tcp(&near, &far, "R"));
+                lab.send_to(outer, Outside, &tcp(&far, &near, "A")) == Forward
+            });
+            assert!((7..=8).contains(&passed.count()), "{client}, {outer}");
         }
     }
 }
