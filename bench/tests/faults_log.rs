@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::*;
-use palisade_bench::lab::{Gateway, Lab, Setup, check_identities};
+use palisade_bench::lab::{Gateway, Lab, OUTSIDE, Setup, check_identities};
 use rustix::fs::OFlags;
+use rustix::process::Signal;
 use stress::*;
 
 /// A gateway without a limit of records, started by a line of shell that has its folder in `$d`.
@@ -153,4 +154,24 @@ fn a_stalled_reader_stalls_nobody_and_the_stop_neither() {
     // A pipe cannot take the half line back that it ends with.
     let whole = text.iter().filter(|byte| **byte == b'\n').count() as u64;
     assert_eq!(whole + unwritten(&gateway), recorded);
+}
+
+#[test]
+fn words_that_nobody_takes_end_no_thread() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let gateway = start(&lab, "exec 2> /dev/full");
+    recovers(&lab);
+    // Each of these makes another thread speak.
+    gateway.write_policy("nonsense").unwrap();
+    gateway.signal(Signal::HUP).unwrap();
+    fs::remove_file(gateway.socket()).unwrap();
+    until("an answer", || gateway.status().is_ok());
+    unplug(&lab, OUTSIDE);
+    until("a warning", || warns(&gateway, "interface outside is gone"));
+    plug(&lab, OUTSIDE);
+    recovers(&lab);
+    serves(&lab);
+    assert_eq!(gateway.status().unwrap().revision, 1);
+    settle(gateway);
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use engine::{Config, Error, Gateway};
+use engine::{Config, Error, Gateway, say};
 
 use crate::{check, cli::Run};
 
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Run) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("palisade: {error}");
+            say(&error);
             ExitCode::FAILURE
         }
     }
@@ -41,28 +41,28 @@ pub(crate) fn run(args: &Run) -> ExitCode {
 fn serve(config: &Config) -> Result<(), Error> {
     let gateway = Gateway::start(config)?;
     for warning in gateway.warnings() {
-        eprintln!("palisade: warning: {warning}; {}", warning.help_text());
+        say(format_args!("warning: {warning}; {}", warning.help_text()));
     }
     let status = gateway.status();
     for warning in &status.warnings {
-        eprintln!("palisade: warning: {warning}");
+        say(format_args!("warning: {warning}"));
     }
     let mode = status.workers.first().map_or("", |worker| worker.mode.as_str());
-    eprintln!(
-        "palisade: {} <-> {}, {} worker(s), {mode} mode, revision {}",
+    say(format_args!(
+        "{} <-> {}, {} worker(s), {mode} mode, revision {}",
         config.outside,
         config.inside,
         status.workers.len(),
         status.revision
-    );
+    ));
     let status = gateway.run()?;
     let packets = &status.packets;
-    eprintln!(
-        "palisade: stopped after {} received, {} forwarded, {} passed, {} dropped",
+    say(format_args!(
+        "stopped after {} received, {} forwarded, {} passed, {} dropped",
         packets.received,
         packets.forwarded,
         packets.passed,
         packets.dropped_total()
-    );
+    ));
     Ok(())
 }

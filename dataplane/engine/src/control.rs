@@ -27,7 +27,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Error, routes, state::State};
+use crate::{Error, routes, say, state::State};
 
 /// Connections served at a time; more wait until one ends.
 const CONNECTIONS: usize = 2048;
@@ -159,7 +159,7 @@ async fn replaced(socket: &Socket) -> Socket {
         if socket.removed()
             && let Ok(next) = Socket::open(&socket.path)
         {
-            eprintln!("palisade: {} was removed, and is there again", socket.path.display());
+            say(format_args!("{} was removed, and is there again", socket.path.display()));
             return next;
         }
     }

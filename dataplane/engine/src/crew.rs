@@ -30,6 +30,7 @@ use crate::{
     interface::{Interface, Pair},
     publish::Publisher,
     records::Sender,
+    say,
     thread::{Event, spawn},
     worker::{Mind, Snapshot, Worker},
 };
@@ -81,7 +82,7 @@ impl Crew {
             let asked = Arc::clone(&stop);
             let body = move || {
                 if !cores::pin(core) {
-                    eprintln!("palisade: core {core} refuses to be pinned to; running anyway");
+                    say(format_args!("core {core} refuses to be pinned to; running anyway"));
                 }
                 worker.run(&stop)
             };

@@ -33,7 +33,7 @@ use crate::{
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
-    records,
+    records, say,
     state::State,
     thread::{Event, Thread, spawn},
     valve,
@@ -185,7 +185,7 @@ impl Gateway {
                 }
             });
             let Some(gone) = gone else { return };
-            eprintln!("palisade: {gone}: nothing is forwarded until both are there again");
+            say(format_args!("{gone}: nothing is forwarded until both are there again"));
             self.crew.stop();
             self.state.miss(Some(gone));
         }
@@ -196,11 +196,11 @@ impl Gateway {
         match self.state.reopen(|before| self.crew.start(&self.config, before)) {
             Ok(()) => {
                 self.state.miss(None);
-                eprintln!("palisade: both interfaces are there: traffic is judged again");
+                say(format_args!("both interfaces are there: traffic is judged again"));
             }
             Err(error) => {
                 if self.state.miss(Some(error.to_string())) {
-                    eprintln!("palisade: {error}; trying again");
+                    say(format_args!("{error}; trying again"));
                 }
             }
         }
@@ -216,13 +216,13 @@ impl Gateway {
         }
         let gone = self.logger.end(GRACE);
         if gone.is_none() {
-            eprintln!("palisade: the logger hangs: {} takes nothing", self.config.drops.display());
+            say(format_args!("the logger hangs: {} takes nothing", self.config.drops.display()));
         }
         let status = self.state.status();
         self.control.ask();
         let _ = self.stop_control.send(());
         if let Some(Err(error)) = self.control.end(GRACE) {
-            eprintln!("palisade: {error}");
+            say(&error);
         }
         status
     }
@@ -238,8 +238,8 @@ impl Reload {
         self.again = false;
         let state = Arc::clone(state);
         let body = move || match state.reload() {
-            Ok(reloaded) => eprintln!("palisade: {reloaded}"),
-            Err(error) => eprintln!("palisade: the last good policy stays in force: {error}"),
+            Ok(reloaded) => say(&reloaded),
+            Err(error) => say(format_args!("the last good policy stays in force: {error}")),
         };
         self.running = thread::Builder::new().name("reload".to_owned()).spawn(body).ok();
         // No thread to be had just now: try again at the next turn.

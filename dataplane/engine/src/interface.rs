@@ -8,7 +8,7 @@ use af_xdp_rs::{
 };
 
 use crate::{
-    Config, Error, FailMode,
+    Config, Error, FailMode, say,
     status::InterfaceStatus,
     tags::Tags,
     worker::{Wires, Worker},
@@ -168,7 +168,7 @@ impl Interface {
     pub(crate) fn detach(&self) {
         let mut program = lock(&self.program);
         if let Err(error) = program.detach() {
-            eprintln!("palisade: {error}");
+            say(&error);
         }
         if !self.link.promiscuous {
             // The interface may be gone: then there is nothing to set back.
@@ -181,7 +181,7 @@ impl Interface {
     pub(crate) fn limit_openers(&self, queue: u32, per_ms: u32) {
         let mut program = lock(&self.program);
         if let Err(error) = program.limit_openers(queue, per_ms) {
-            eprintln!("palisade: {error}");
+            say(&error);
         }
     }
 

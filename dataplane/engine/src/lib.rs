@@ -27,6 +27,7 @@ mod privilege;
 mod publish;
 mod records;
 mod routes;
+mod say;
 mod state;
 mod status;
 mod sync;
@@ -40,6 +41,7 @@ pub use config::{Config, FailMode, Mode, Poll};
 pub use error::Error;
 pub use gateway::Gateway;
 pub use routes::rehearsal;
+pub use say::say;
 pub use status::{
     DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
 };

@@ -24,6 +24,8 @@ use std::{
 use rustix::fs::OFlags;
 use serde::Serialize;
 
+use crate::say;
+
 /// Bytes of lines that wait for one write.
 const BUFFER_BYTES: usize = 1 << 18;
 /// How long a log may take nothing before the operator hears of it.
@@ -103,7 +105,7 @@ impl Log {
             Ok(()) => {
                 self.stuck = None;
                 if self.state.set_trouble(None) {
-                    eprintln!("palisade: the drop log {} is written again", self.path.display());
+                    say(format_args!("the drop log {} is written again", self.path.display()));
                 }
                 true
             }
@@ -125,10 +127,10 @@ impl Log {
         let unwritten = lines as u64 + waiting;
         if unwritten > 0 {
             self.state.unwritten.fetch_add(unwritten, Ordering::Relaxed);
-            eprintln!(
-                "palisade: {unwritten} drop records could not be written to {}",
+            say(format_args!(
+                "{unwritten} drop records could not be written to {}",
                 self.path.display()
-            );
+            ));
         }
     }
 
@@ -195,9 +197,8 @@ impl Log {
             "the drop log {path} takes no records: {error}; they wait, and those that find no room \
              are counted as lost: free some space, or move the log away"
         );
-        let said = format!("palisade: {trouble}");
-        if self.state.set_trouble(Some(trouble)) {
-            eprintln!("{said}");
+        if self.state.set_trouble(Some(trouble.clone())) {
+            say(trouble);
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use af_xdp_rs::Interface as Link;
 
-use crate::Error;
+use crate::{Error, say};
 
 /// 802.1Q and 802.1ad, by their names in the kernel (`net/ethtool/common.c`).
 const STRIPPING: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
@@ -84,7 +84,7 @@ impl<D: Device> Tags<D> {
             return;
         }
         if let Err(error) = self.device.set(&were_on, true) {
-            eprintln!("palisade: {error}");
+            say(&error);
         }
     }
 }

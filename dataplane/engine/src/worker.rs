@@ -24,7 +24,7 @@ use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter, Now};
 use lookup::Side;
 
 use crate::{
-    board::Board, clock::Clock, config::Poll, idle::Idle, publish::Reader, records::Sender,
+    board::Board, clock::Clock, config::Poll, idle::Idle, publish::Reader, records::Sender, say,
     status::FrameCounts,
 };
 
@@ -216,7 +216,7 @@ impl Worker {
         }
         let total = umem.config().frames as usize;
         if free.len() != total {
-            eprintln!("palisade: {} of {total} frames did not come home", total - free.len());
+            say(format_args!("{} of {total} frames did not come home", total - free.len()));
         }
         mind
     }
