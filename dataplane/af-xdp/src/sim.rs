@@ -225,6 +225,28 @@ impl Kernel {
         address
     }
 
+    /// Takes a packet that is to be sent and keeps it, as a NIC does; answers its address.
+    pub fn take(&mut self) -> Option<u64> {
+        let ready = self.tx.ready(1) == Some(1);
+        let address = ready.then(|| self.tx.take().address);
+        self.tx.release();
+        address
+    }
+
+    /// Puts an address into the completion ring: one that was taken, in whatever order, or any other.
+    pub fn complete(&mut self, address: u64) -> bool {
+        let staged = self.completion.stage(address);
+        self.completion.publish();
+        staged
+    }
+
+    /// Puts a descriptor into RX: of a chunk that was held, or any other.
+    pub fn receive(&mut self, address: u64, len: u32) -> bool {
+        let staged = self.rx.stage(Descriptor { address, len, options: 0 });
+        self.rx.publish();
+        staged
+    }
+
     /// Ends the sound kernel; what goes on may hand over anything, but touches no chunk.
     #[must_use]
     pub fn corrupt(self) -> Liar {
