@@ -88,19 +88,24 @@ impl Filter {
         }
     }
 
+    /// What is left to do where a flow is not settled; false when it does not stand.
+    #[inline(never)]
+    pub(crate) fn proceed(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
+        match step {
+            Step::Error => self.standing(burst, slot),
+            step => self.advance(burst, slot, step),
+        }
+    }
+
     /// A packet of a known flow: what it does to the state, and to the pinhole. False: the connection
     /// has ended, as another worker saw.
-    #[inline]
-    pub(crate) fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
+    fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.entry(slot);
         let before = entry.progress;
         let shakes = matches!(step, Step::Syn | Step::SynAck | Step::End);
         let owner = burst.side == Side::Inside || !entry.egress;
-        // What is open stays so, whatever but a handshake comes.
-        if shakes || before.state != State::Open {
-            entry.progress = before.after(burst.side, owner, step);
-        }
+        entry.progress = before.after(burst.side, owner, step);
         if entry.egress {
             let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
             let asks = shakes || step == Step::Segment && before.state != State::Open;
@@ -116,7 +121,7 @@ impl Filter {
     }
 
     /// Whether a flow still stands that an ICMP error is about.
-    pub(crate) fn standing(&mut self, burst: &Burst<'_>, slot: usize) -> bool {
+    fn standing(&mut self, burst: &Burst<'_>, slot: usize) -> bool {
         let Entry { key, egress, .. } = *self.table.entry(slot);
         let known = Some(Known { slot, egress });
         !egress || burst.side == Side::Inside || self.opened(burst, &key, known).is_some()

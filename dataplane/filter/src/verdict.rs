@@ -16,7 +16,7 @@ use lookup::{Judgement, Query, Reason, Side, Verdict};
 use crate::flow::{Key, Progress, State};
 use crate::fragment::{First, Found};
 use crate::outcome::Cause;
-use crate::parse::{Packet, Step};
+use crate::parse::Packet;
 use crate::process::{Action, Burst, Ends, Filter};
 use crate::{DropReason, Records};
 
@@ -40,14 +40,14 @@ impl Filter {
     #[inline]
     pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
         let Some(slot) = self.table.find(hash, &packet.key) else { return false };
-        let Some(domain) = self.table.standing(slot, burst.revision.0, burst.now_ms) else {
+        let (now_ms, renew_ms) = (burst.now_ms, self.table.lives.renew_ms);
+        let Some(entry) = self.table.standing(slot, burst.revision.0, now_ms) else {
             return false;
         };
-        let lives = match packet.step {
-            Step::Error => self.standing(burst, slot),
-            step => self.advance(burst, slot, step),
-        };
-        if !lives {
+        let domain = entry.domain;
+        if entry.settled(burst.side, packet.step, (now_ms, renew_ms)) {
+            entry.seen_ms = now_ms;
+        } else if !self.proceed(burst, slot, packet.step) {
             return false;
         }
         self.forward(burst, packet, domain);

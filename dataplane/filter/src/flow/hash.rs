@@ -36,7 +36,7 @@ impl Hasher {
         let local = fold(local_high ^ c, local_low ^ d);
         // The ports stand on both sides: on one alone they would be steps of an even stride for some
         // secrets, and could make up for a difference of the addresses.
-        fold(remote ^ tail ^ e, local ^ tail.rotate_left(32) ^ f)
+        fold(remote ^ (tail ^ e), local ^ (tail.rotate_left(32) ^ f))
     }
 }
 

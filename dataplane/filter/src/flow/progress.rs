@@ -59,7 +59,17 @@ impl Progress {
         self
     }
 
-    /// The same for a connection of the inside as all workers know it. The outside's FIN or RST does
+    /// Opening, and only `side` was seen: more of it that is no handshake changes nothing.
+    #[inline]
+    pub(crate) fn waits(self, side: Side) -> bool {
+        let (this, other) = match side {
+            Side::Outside => (self.from_outside, self.from_inside),
+            Side::Inside => (self.from_inside, self.from_outside),
+        };
+        self.state == State::Opening && this && !other
+    }
+
+    /// [`Progress::after`] for a connection of the inside as all workers know it. The outside's FIN or RST does
     /// not end it: it may be forged, and the inside has not said goodbye.
     pub(crate) fn shared_after(self, side: Side, step: Step) -> Self {
         match (side, step) {

@@ -14,9 +14,10 @@
 //! open that was silent longest; an open flow never gives way. The table is a cache: a flow without
 //! a place is judged again on each packet.
 
-use lookup::DomainId;
+use lookup::{DomainId, Side};
 
 use super::{Key, Lives, Progress, State, Timing};
+use crate::parse::Step;
 
 const WAYS: usize = 8;
 /// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
@@ -47,6 +48,16 @@ impl Entry {
     #[inline]
     pub(crate) fn expired(&self, now_ms: u32, lives: &Lives) -> bool {
         now_ms.wrapping_sub(self.seen_ms) > lives.of(self.timing, self.progress.state)
+    }
+
+    /// A packet that arrived on `side` changes nothing but the time, as most do.
+    #[inline]
+    pub(crate) fn settled(&self, side: Side, step: Step, (now_ms, renew_ms): (u32, u32)) -> bool {
+        let open = self.progress.state == State::Open;
+        let plain = matches!(step, Step::Segment | Step::Datagram | Step::Query | Step::Answer);
+        let asks = self.egress
+            && (step == Step::Segment && !open || now_ms.wrapping_sub(self.renewed_ms) >= renew_ms);
+        plain && (open || self.progress.waits(side)) && !asks
     }
 }
 
@@ -146,18 +157,16 @@ impl Table {
         None
     }
 
-    /// Whether the ruleset `revision` allowed the flow in `slot`, and it was not silent for too long;
-    /// its domain.
+    /// The entry in `slot`, if the ruleset `revision` allowed it and it was not silent for too long.
     #[inline]
     pub(crate) fn standing(
-        &self,
+        &mut self,
         slot: usize,
         revision: u32,
         now_ms: u32,
-    ) -> Option<Option<DomainId>> {
-        let entry = &self.entries[slot];
-        let stands = entry.revision == revision && !entry.expired(now_ms, &self.lives);
-        stands.then_some(entry.domain)
+    ) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(slot)?;
+        (entry.revision == revision && !entry.expired(now_ms, &self.lives)).then_some(entry)
     }
 
     /// Whether the flow in `slot` was silent for too long.
