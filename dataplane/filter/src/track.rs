@@ -52,6 +52,7 @@ impl Filter {
                 let entry = self.table.entry(known.slot);
                 entry.revision = burst.revision.0;
                 entry.domain = answer.judgement.domain;
+                entry.timing = Timing::of(key.proto());
                 self.advance(burst, known.slot, step);
             }
             _ => {

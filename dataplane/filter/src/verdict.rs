@@ -13,7 +13,7 @@
 
 use lookup::{Judgement, Query, Reason, Side, Verdict};
 
-use crate::flow::{Key, Progress, State};
+use crate::flow::{Key, Progress, State, Timing};
 use crate::fragment::{First, Found};
 use crate::outcome::Cause;
 use crate::parse::Packet;
@@ -84,7 +84,8 @@ impl Filter {
                     Some(Known { slot, egress: true }) => self.table.remove(slot),
                     // What the policy no longer allows may give way to what it does.
                     Some(Known { slot, egress: false }) => {
-                        self.table.entry(slot).progress.state = State::Closing;
+                        let entry = self.table.entry(slot);
+                        (entry.progress.state, entry.timing) = (State::Closing, Timing::Former);
                     }
                     None => {}
                 }

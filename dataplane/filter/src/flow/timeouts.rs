@@ -61,6 +61,9 @@ pub(crate) enum Timing {
     Tcp,
     Udp,
     Icmp,
+    /// Of any protocol, and no longer allowed as a service's: it may give way, but who is refused
+    /// cannot make it forgotten sooner than an open one.
+    Former,
 }
 
 impl Timing {
@@ -80,7 +83,7 @@ pub(crate) type Row = [u32; 3];
 /// [`Timeouts`], ready to be looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lives {
-    rows: [Row; 4],
+    rows: [Row; 5],
     /// A flow renews its pinhole no more often than this: an eighth of the shortest timeout.
     pub(crate) renew_ms: u32,
     pub(crate) fragment_ms: u32,
@@ -99,6 +102,7 @@ impl Lives {
             [ms(t.tcp_opening_s), ms(t.tcp_open_s), ms(t.tcp_closing_s)],
             [ms(t.udp_opening_s), ms(t.udp_open_s), ms(t.udp_open_s)],
             [ms(t.icmp_s); 3],
+            [ms(t.tcp_open_s.max(t.udp_open_s).max(t.other_open_s)); 3],
         ];
         let shortest = rows.iter().flatten().copied().min().unwrap_or(RENEW_MS);
         Self { rows, renew_ms: RENEW_MS.min(shortest / 8), fragment_ms: ms(t.fragment_s) }

@@ -138,6 +138,34 @@ fn a_former_service_is_no_egress() {
     }
 }
 
+/// Who is refused cannot make the gateway forget: a server probes a silent peer after two hours, and
+/// that does not make the connection one of the inside.
+#[test]
+fn a_former_service_is_remembered_as_long_as_it_would_be_open() {
+    for (wait_ms, want) in [(121_000, Drop), (7_300_000, Drop), (7_441_000, Forward)] {
+        let mut lab = Lab::new("policy");
+        for (side, from, to, flags) in
+            [(Outside, DE, DB, "S"), (Inside, DB, DE, "SA"), (Outside, DE, DB, "A")]
+        {
+            assert_eq!(lab.send(side, &tcp(from, to, flags)), Forward);
+        }
+        lab.reload("without-db");
+        assert_eq!(lab.send(Outside, &tcp(DE, DB, "A")), Drop);
+        lab.now_ms += wait_ms;
+        let now = lab.now();
+        (0..20).for_each(|_| lab.workers[0].housekeep(now, &mut lab.records));
+        assert_eq!(lab.send(Inside, &tcp(DB, DE, "A")), Forward);
+        assert_eq!(lab.send(Outside, &tcp(DE, DB, "A")), want, "{wait_ms} ms");
+        // Allowed again, it is a flow like any other.
+        lab.reload("policy");
+        assert_eq!(lab.send(Outside, &tcp(DE, DB, "S")), Forward);
+        lab.now_ms += 61_000;
+        let now = lab.now();
+        (0..20).for_each(|_| lab.workers[0].housekeep(now, &mut lab.records));
+        assert_eq!(lab.counters().flows, 0);
+    }
+}
+
 #[test]
 fn failsafe_is_no_proof_either() {
     let mut lab = Lab::new("policy");
