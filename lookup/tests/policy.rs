@@ -139,6 +139,7 @@ fn files_that_are_not_there_are_named() {
         ("[geo]\ncountry = \"none.mmdb\"\n", 2, 11, "none.mmdb"),
         ("[geo]\nasn = \"none.csv\"\n", 2, 7, "none.csv"),
         ("[group.a]\nfiles = [\"none.netset\"]\n", 2, 10, "none.netset"),
+        ("[group.a]\nfiles = [\"/dev/zero\"]\n", 2, 10, "/dev/zero"),
     ];
     for (text, line, column, name) in cases {
         fs::write(&policy, text).unwrap();

@@ -1,5 +1,6 @@
 //! Lists of networks in files of their own: one network or address a line, `#` starts a comment.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ const SHOWN: usize = 20;
 /// Reads the file that `name` stands for, relative to `folder`; its problems carry its own lines.
 pub(crate) fn read(document: &mut Document, folder: &Path, name: &Spanned<String>) -> Vec<IpNet> {
     let path = folder.join(name.get_ref());
-    match std::fs::read_to_string(&path) {
+    match text(&path) {
         Ok(text) => {
             let source = Arc::new(Source { name: path.display().to_string(), text });
             let (networks, problems) = parse(&source);
@@ -34,6 +35,14 @@ pub(crate) fn read(document: &mut Document, folder: &Path, name: &Spanned<String
             Vec::new()
         }
     }
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    // Asked before opening: to open a pipe is to wait for its writer, and some devices never end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    std::fs::read_to_string(path)
 }
 
 /// The networks of a file, sorted, each once; and what is wrong with its lines.
