@@ -168,12 +168,17 @@ fn change(slot: &Slot, print: u64, now_ms: u64, merge: &impl Fn(Stamp) -> Stamp)
     for _ in 0..TRIES {
         let old = read(slot, print).filter(|old| old.fresh(now_ms))?;
         let new = merge(old);
-        // A slot that was given away meanwhile has another word.
-        let (from, to) = (old.pack(), new.pack());
-        let swapped =
-            slot.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if swapped {
-            return Some(new);
+        let swap = |from: Stamp, to: Stamp| {
+            let (from, to) = (from.pack(), to.pack());
+            slot.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        };
+        if swap(old, new) {
+            if slot.print.load(Ordering::Acquire) == print {
+                return Some(new);
+            }
+            // The slot was given away meanwhile, to one with an equal word: it gets it back.
+            swap(new, old);
+            return None;
         }
     }
     None
@@ -226,6 +231,22 @@ mod tests {
         assert_eq!(count(5_000_000), None);
         assert!(put(&stamps, print, 5_000_000, 5_009_000, 7));
         assert_eq!(stamps.find(print, 5_008_000).map(|stamp| stamp.value), Some(7));
+    }
+
+    /// A slot may change hands between a change's read and its write, and hold an equal word: what is
+    /// not ours stays as it was.
+    #[test]
+    fn a_change_leaves_the_next_owner_alone() {
+        let stamps = Stamps::new(1, &[1; 16]);
+        for print in 10..14 {
+            put(&stamps, print, 0, 1000, 1);
+        }
+        let changed = stamps.change(10, 0, |_| {
+            put(&stamps, 20, 0, 1000, 1);
+            Stamp::new(9000, 2)
+        });
+        assert_eq!((changed, stamps.find(10, 0)), (None, None), "it gave way meanwhile");
+        assert_eq!(stamps.find(20, 0), Some(Stamp::new(1000, 1)));
     }
 
     /// Two workers may put one print at the same time: a change reaches both.
