@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A full pair of buckets gives up an expired entry, else the one of those not yet (or no longer)
-//! open that was silent longest; an open flow never gives way. The table is a cache: a flow without
-//! a place is judged again on each packet.
+//! open that was silent longest, and last of all one that is no longer allowed; an open flow never
+//! gives way. The table is a cache: a flow without a place is judged again on each packet.
 
 use lookup::{DomainId, Side};
 
@@ -214,9 +214,9 @@ impl Table {
             if entry.expired(now_ms, &self.lives) {
                 return Some(slot);
             }
-            let age_ms = now_ms.wrapping_sub(entry.seen_ms);
-            if entry.progress.state != State::Open && oldest.is_none_or(|(_, most)| age_ms > most) {
-                oldest = Some((slot, age_ms));
+            let rank = (entry.timing != Timing::Former, now_ms.wrapping_sub(entry.seen_ms));
+            if entry.progress.state != State::Open && oldest.is_none_or(|(_, most)| rank > most) {
+                oldest = Some((slot, rank));
             }
         }
         oldest.map(|(slot, _)| slot)

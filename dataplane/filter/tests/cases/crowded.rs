@@ -165,3 +165,24 @@ fn what_is_no_longer_allowed_gives_way() {
     }
     assert_eq!(lab.counters().flow_table_full, 0);
 }
+
+/// A flood of openers makes nobody forget whose connection is no longer allowed.
+#[test]
+fn the_memory_of_a_former_service_outlasts_a_flood() {
+    let mut lab = Lab::with("policy", 1, 8, 1000);
+    let (de, db) = ("198.51.100.1:999", "10.2.0.1:5432");
+    for (side, from, to, flags) in
+        [(Outside, de, db, "S"), (Inside, db, de, "SA"), (Outside, de, db, "A")]
+    {
+        lab.send(side, &tcp(from, to, flags));
+    }
+    lab.reload("without-db");
+    assert_eq!(lab.send(Outside, &tcp(de, db, "A")), Action::Drop);
+    for n in 0..1000 {
+        lab.now_ms += 1;
+        lab.send(Outside, &tcp(&format!("198.51.100.2:{}", 1000 + n), "10.2.0.1:80", "S"));
+    }
+    assert_eq!((lab.counters().flows, lab.counters().flow_table_full), (8, 0));
+    assert_eq!(lab.send(Inside, &tcp(db, de, "A")), Action::Forward);
+    assert_eq!(lab.send(Outside, &tcp(de, db, "A")), Action::Drop);
+}
