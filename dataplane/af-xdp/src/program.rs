@@ -238,17 +238,16 @@ impl Program {
         set.map_err(|error| failed("limit a queue's openers", &error))
     }
 
-    /// Openers of TCP connections that were over the limit of their queue, over all queues.
+    /// Openers of TCP connections that were over the limit of a queue so far.
     ///
     /// # Errors
     /// [`Error::Program`] when the counters cannot be read.
-    pub fn shed(&self) -> Result<u64, Error> {
+    pub fn shed(&self, queue: u32) -> Result<u64, Error> {
         let map = self.ebpf.map("valves").ok_or(MapError::KeyNotFound);
-        let valves = map.and_then(Array::<_, [u64; 3]>::try_from);
-        let sum = valves.and_then(|valves| {
-            valves.iter().try_fold(0, |sum, valve| valve.map(|[_, _, shed]| sum + shed))
-        });
-        sum.map_err(|error| failed("read the program's counters", &error))
+        let valve = map.and_then(Array::<_, [u64; 3]>::try_from);
+        let valve = valve.and_then(|valves| valves.get(&queue, 0));
+        let [_, _, shed] = valve.map_err(|error| failed("read the program's counters", &error))?;
+        Ok(shed)
     }
 
     fn fd(&mut self) -> Result<&ProgramFd, Error> {

@@ -185,10 +185,10 @@ impl Interface {
         }
     }
 
-    /// Openers that were over the limit of their queue so far.
-    pub(crate) fn shed(&self) -> u64 {
+    /// Openers that were over the limit of a queue so far.
+    pub(crate) fn shed(&self, queue: u32) -> u64 {
         let program = lock(&self.program);
-        program.shed().unwrap_or_default()
+        program.shed(queue).unwrap_or_default()
     }
 
     /// For `status`; `kernel_dropped` is the workers' sum.
@@ -204,7 +204,7 @@ impl Interface {
             unserved_dropped: unserved.dropped,
             unserved_bridged: unserved.bridged,
             kernel_dropped,
-            shed: program.shed().unwrap_or_default(),
+            shed: (0..self.link.rx_queues).filter_map(|queue| program.shed(queue).ok()).sum(),
         }
     }
 }
