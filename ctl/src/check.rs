@@ -7,6 +7,7 @@ use lookup::{Finding, LoadError, Problem, Revision, Ruleset, Severity};
 use serde::Serialize;
 
 use crate::cli::{Check, Format};
+use crate::words::{tell, warn};
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -46,8 +47,8 @@ fn json(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
         Err(error) => Answer { valid: false, problems: findings(error.problems()), summary: None },
     };
     match serde_json::to_string_pretty(&answer) {
-        Ok(text) => println!("{text}"),
-        Err(error) => eprintln!("palisade: cannot write the answer: {error}"),
+        Ok(text) => tell(text),
+        Err(error) => warn(format_args!("palisade: cannot write the answer: {error}")),
     }
 }
 
@@ -56,19 +57,19 @@ fn human(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
         Ok((ruleset, warnings)) => {
             show(&warnings);
             if let Some(warning) = GeoAge::of(&ruleset).warning(&ruleset) {
-                eprintln!("  ⚠ {warning}");
+                warn(format_args!("  ⚠ {warning}"));
             }
             let Summary { domains, services, classes, memory_bytes } = summary(&ruleset);
-            println!(
+            tell(format_args!(
                 "{} is valid: {domains} domain(s), {services} service(s), {classes} address \
                  classes, {:.1} MB compiled",
                 args.policy.display(),
                 memory_bytes as f64 / 1e6
-            );
+            ));
         }
         Err(error) => {
             show(error.problems());
-            eprintln!("{} is refused", args.policy.display());
+            warn(format_args!("{} is refused", args.policy.display()));
         }
     }
 }
@@ -76,7 +77,7 @@ fn human(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
 /// Prints each problem to standard error: the line, marked, and what to do.
 pub(crate) fn show(problems: &[Problem]) {
     for problem in problems {
-        eprintln!("{:?}", miette::Report::new(problem.clone()));
+        warn(format_args!("{:?}", miette::Report::new(problem.clone())));
     }
 }
 

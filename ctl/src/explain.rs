@@ -8,6 +8,7 @@ use std::{
 use lookup::{Ask, Explanation, Revision, Ruleset, Side};
 use serde::Serialize;
 
+use crate::words::warn;
 use crate::{
     check,
     cli::{Arriving, Explain},
@@ -33,7 +34,7 @@ pub(crate) fn explain(args: &Explain) -> ExitCode {
         // A reader that went away is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("palisade: {error}");
+            warn(format_args!("palisade: {error}"));
             ExitCode::FAILURE
         }
         Ok(()) => ExitCode::SUCCESS,

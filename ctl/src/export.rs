@@ -8,6 +8,7 @@ use lookup::export::{Family, Target, nft};
 
 use crate::check;
 use crate::cli::{Export, ExportNft, NftFamily};
+use crate::words::warn;
 
 /// Writes the ruleset to standard output; exit status 0, or 1 when the policy is refused.
 pub(crate) fn export(export: &Export) -> ExitCode {
@@ -16,7 +17,7 @@ pub(crate) fn export(export: &Export) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             check::show(error.problems());
-            eprintln!("{} is refused", args.policy.display());
+            warn(format_args!("{} is refused", args.policy.display()));
             return ExitCode::FAILURE;
         }
     };
@@ -25,7 +26,7 @@ pub(crate) fn export(export: &Export) -> ExitCode {
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("palisade: cannot write the ruleset: {error}");
+            warn(format_args!("palisade: cannot write the ruleset: {error}"));
             ExitCode::FAILURE
         }
     }

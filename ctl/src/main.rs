@@ -9,6 +9,7 @@ mod export;
 mod run;
 mod shell;
 mod status;
+mod words;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use engine::{Config, Error, Gateway, say};
 
+use crate::words::warn;
 use crate::{check, cli::Run};
 
 const NEEDS: &str = "\
@@ -22,7 +23,7 @@ Every other key has a default: docs/gateway.md. Try the policy first with palisa
 /// Runs until SIGINT or SIGTERM.
 pub(crate) fn run(args: &Run) -> ExitCode {
     let Some(path) = &args.config else {
-        eprintln!("{NEEDS}");
+        warn(NEEDS);
         return ExitCode::FAILURE;
     };
     match Config::load(path).and_then(|config| serve(&config)) {

@@ -5,10 +5,13 @@ use std::{fs, io, path::Path, process::ExitCode};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Completions, Man};
+use crate::words::{tell, warn};
 
 /// Prints a completion script.
 pub(crate) fn completions(args: &Completions) -> ExitCode {
-    clap_complete::generate(args.shell, &mut Cli::command(), "palisade", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "palisade", &mut script);
+    tell(String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }
 
@@ -17,7 +20,10 @@ pub(crate) fn man(args: &Man) -> ExitCode {
     match pages(&args.folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("palisade: cannot write man pages to {}: {error}", args.folder.display());
+            warn(format_args!(
+                "palisade: cannot write man pages to {}: {error}",
+                args.folder.display()
+            ));
             ExitCode::FAILURE
         }
     }

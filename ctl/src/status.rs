@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use engine::Status;
 use hyper::{Method, StatusCode, body::Bytes};
 
+use crate::words::{tell, warn};
 use crate::{cli, client};
 
 /// The exit status when no gateway answers.
@@ -27,7 +28,7 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
     match serde_json::from_slice::<Status>(&body) {
         Ok(status) => written(io::stdout().write_all(tables(&status).as_bytes())),
         Err(error) => {
-            eprintln!("palisade: the gateway's answer is of another version: {error}");
+            warn(format_args!("palisade: the gateway's answer is of another version: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -37,11 +38,11 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
 pub(crate) fn reload(args: &cli::Reload) -> ExitCode {
     match ask(&args.control, Method::POST, "/reload") {
         Ok((StatusCode::OK, body)) => {
-            println!("{}", String::from_utf8_lossy(&body));
+            tell(String::from_utf8_lossy(&body));
             ExitCode::SUCCESS
         }
         Ok((_, body)) => {
-            eprintln!("{}", String::from_utf8_lossy(&body));
+            warn(String::from_utf8_lossy(&body));
             ExitCode::FAILURE
         }
         Err(code) => code,
@@ -54,11 +55,11 @@ fn ask(
     path: &str,
 ) -> Result<(StatusCode, Bytes), ExitCode> {
     client::ask(&control.socket, method, path).map_err(|error| {
-        eprintln!(
+        warn(format_args!(
             "palisade: no gateway answers at {}: {error}; start one with palisade run, or name its \
              socket with --socket",
             control.socket.display()
-        );
+        ));
         ExitCode::from(NO_ANSWER)
     })
 }

@@ -252,3 +252,28 @@ fn completions_and_man_pages_are_made() {
         assert!(page.contains(".TH"), "{page}");
     }
 }
+
+#[test]
+fn a_full_disk_takes_the_words_and_leaves_the_status() {
+    let folder = Folder::with("policy.toml", POLICY);
+    let policy = folder.0.path().join("policy.toml");
+    for arguments in [vec!["check"], vec!["check", "--format", "json"]] {
+        let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .args(&arguments)
+            .arg(&policy)
+            .stdout(full())
+            .stderr(full())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_policy_without_end_is_refused() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_palisade")).args(["check", "/dev/zero"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("larger than 64 MiB"));
+}

@@ -1,11 +1,16 @@
 //! From a path to a ruleset: the policy, the lists and databases that it names, the compilation.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoError, GeoFiles};
 use crate::policy::Policy;
 use crate::{Revision, Ruleset};
+
+/// The largest policy; text that a person wrote.
+const POLICY_BYTES: u64 = 64 << 20;
 
 impl Ruleset {
     /// Reads a policy and all that it names, relative to its folder, and compiles it.
@@ -36,12 +41,22 @@ impl Policy {
 }
 
 fn read(path: &Path) -> Result<(Policy, Vec<Problem>), LoadError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = text(path).map_err(|error| {
         let message = format!("cannot read the policy `{}`: {error}", path.display());
         let help = "check the path and its permissions; docs/policy.md shows a first policy";
         LoadError::from(Problem::nowhere(message, help))
     })?;
     Policy::parse(path, text)
+}
+
+/// The text of a policy. A pipe may bring it, but nothing without end.
+fn text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(POLICY_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > POLICY_BYTES {
+        return Err(io::Error::other("it is larger than 64 MiB; long lists belong in `files`"));
+    }
+    Ok(text)
 }
 
 fn geo(path: &Path, policy: &Policy) -> Result<Geo, LoadError> {

@@ -33,6 +33,9 @@ pub fn page(rows: &[Row]) -> String {
             let (tried, times) = (cell(&row.tried), cell(&row.times));
             let _ = writeln!(text, "| {tried} | {times} | {result} | `{}` |", cell(&row.command));
         }
+        if area == Area::Soak {
+            text += "\n![Memory and pace of the gateway during the soak](soak.svg)\n";
+        }
     }
     text
 }

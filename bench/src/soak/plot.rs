@@ -59,7 +59,9 @@ fn panels(record: &Record) -> [Panel; 3] {
 
 fn draw(text: &mut String, panel: &Panel, top: f64) {
     let last = panel.points.last().map_or(1.0, |(minute, _)| minute.max(0.1));
-    let most = panel.points.iter().map(|(_, value)| *value).fold(1.0, f64::max) * 1.1;
+    let highest = panel.points.iter().map(|(_, value)| *value).fold(1.0, f64::max);
+    let (across, up) = (round_step(last), round_step(highest));
+    let most = (highest / up).ceil() * up;
     let x = |minute: f64| LEFT + minute / last * WIDTH;
     let y = |value: f64| top + PANEL - value / most * PANEL;
     // A String takes every write.
@@ -67,17 +69,22 @@ fn draw(text: &mut String, panel: &Panel, top: f64) {
         let _ = writeln!(text, "{line}");
     };
     put(format!("<text x=\"{LEFT}\" y=\"{}\">{}</text>", top - 6.0, panel.title));
-    for step in 0..=4 {
-        let (value, minute) = (most * f64::from(step) / 4.0, last * f64::from(step) / 4.0);
-        let (row, column) = (y(value), x(minute));
+    for step in 0..=(most / up).round() as u32 {
+        let value = f64::from(step) * up;
         put(format!(
             "<path d=\"M{LEFT} {row:.1}h{WIDTH}\" stroke=\"#ddd\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value:.0}</text>\
-             <text x=\"{column:.1}\" y=\"{}\" text-anchor=\"middle\">{} min</text>",
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
             LEFT - 6.0,
-            row + 4.0,
+            y(value) + 4.0,
+            row = y(value),
+        ));
+    }
+    for step in 0..=(last / across).floor() as u32 {
+        let minute = f64::from(step) * across;
+        put(format!(
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{minute} min</text>",
+            x(minute),
             top + PANEL + 16.0,
-            (minute * 10.0).round() / 10.0,
         ));
     }
     let mut path = String::new();
@@ -86,4 +93,25 @@ fn draw(text: &mut String, panel: &Panel, top: f64) {
         let _ = write!(path, "{word}{:.1} {:.1}", x(*minute), y(*value));
     }
     put(format!("<path d=\"{path}\" fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"1.5\"/>"));
+}
+
+/// The step of a scale that ends at `end`: 1, 2 or 5 times a power of ten, three to seven of them.
+fn round_step(end: f64) -> f64 {
+    let rough = end / 6.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0].into_iter().find(|step| step * power >= rough);
+    step.unwrap_or(10.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_round() {
+        let cases = [(30.0, 5.0), (29.9, 5.0), (60.0, 10.0), (373.0, 100.0), (1.0, 0.2)];
+        for (end, step) in cases {
+            assert!((round_step(end) - step).abs() < 1e-9, "{end}: {}", round_step(end));
+        }
+    }
 }
