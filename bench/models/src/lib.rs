@@ -8,7 +8,7 @@
 //!                                                                              of `crate::sync`
 //! ```
 //! What those files import from their crates stands here in the least form that they need
-//! ([`stand_in`]), which is all that a model takes on trust: arc-swap by its documented contract, a
+//! (`stand_in`), which is all that a model takes on trust: arc-swap by its documented contract, a
 //! ring's mapped memory by loom's cells. No flag of the compiler is needed.
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![allow(dead_code, reason = "a model needs not all of a file")]
