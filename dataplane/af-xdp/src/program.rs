@@ -131,7 +131,7 @@ impl Program {
             operation: "attach the XDP program to",
             interface: interface.name.clone(),
             source: errno.into(),
-            hint: permission(errno, "the driver may not run XDP at this MTU: try mode \"skb\""),
+            hint: permission(errno, refusal(errno)),
         };
         let stale = attached(interface)?;
         if let Some(Attachment { ours: false, id, name, attached }) = stale {
@@ -276,6 +276,18 @@ fn unsupported(source: &std::io::Error) -> bool {
 }
 
 /// Errors of the loader name their cause in their source.
+/// What a driver means that does not take a program.
+fn refusal(errno: Errno) -> &'static str {
+    match errno {
+        // veth_xdp_set in `drivers/net/veth.c`: frames of the peer's queues must find one here.
+        Errno::NOSPC => {
+            "a veth needs as many receive queues as its peer has transmit queues: \
+             make both with as many (ethtool -L)"
+        }
+        _ => "the driver may not run XDP at this MTU: try mode \"skb\"",
+    }
+}
+
 fn failed(operation: &'static str, error: &dyn std::error::Error) -> Error {
     let detail = match error.source() {
         Some(source) => format!("{error}: {source}"),
