@@ -1,7 +1,6 @@
 //! One policy, both judges, many packets.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use lookup::export::{Family, Target, nft};
 use lookup::{Revision, Ruleset, Side};
@@ -239,22 +238,4 @@ fn export(draft: &Draft, family: Family) -> String {
         }
         _ => text,
     }
-}
-
-/// Whether a router forwards packets between these two at all.
-pub(super) fn routable(src: IpAddr, dst: IpAddr) -> bool {
-    let ends = |address: IpAddr| match address {
-        IpAddr::V4(v4) => {
-            let first = v4.octets()[0];
-            first != 0 && first != 127 && !(224..240).contains(&first) && !v4.is_broadcast()
-        }
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits();
-            bits > 1
-                && !v6.is_multicast()
-                && !v6.is_unicast_link_local()
-                && v6.to_ipv4_mapped().is_none()
-        }
-    };
-    ends(src) && ends(dst) && src != dst
 }

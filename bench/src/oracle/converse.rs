@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use lookup::{Geo, Policy, Side};
 
-use super::compare::routable;
 use super::judge::Judge;
 use super::packet::{Extra, Packet, flag, proto};
 use super::probe::Probes;
@@ -138,4 +137,22 @@ fn strangers(probes: &mut Probes, reply: &Packet) -> Vec<Packet> {
 /// Protocols whose connections the kernel and Palisade see alike without a handshake of their own.
 fn plain(number: u8) -> bool {
     !matches!(number, proto::SCTP | proto::DCCP)
+}
+
+/// Whether a router forwards packets between these two at all.
+fn routable(src: IpAddr, dst: IpAddr) -> bool {
+    let ends = |address: IpAddr| match address {
+        IpAddr::V4(v4) => {
+            let first = v4.octets()[0];
+            first != 0 && first != 127 && !(224..240).contains(&first) && !v4.is_broadcast()
+        }
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            bits > 1
+                && !v6.is_multicast()
+                && !v6.is_unicast_link_local()
+                && v6.to_ipv4_mapped().is_none()
+        }
+    };
+    ends(src) && ends(dst) && src != dst
 }
