@@ -72,7 +72,10 @@ impl Claim {
         Ok(Row {
             area: self.area,
             tried: self.tried.clone(),
-            times: format!("{tests} {noun}, {times} times"),
+            times: match times {
+                1 => format!("{tests} {noun}, once"),
+                _ => format!("{tests} {noun}, {times} times"),
+            },
             result,
             held,
             command: "scripts/reliability".to_owned(),
