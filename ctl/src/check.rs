@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use engine::{GeoAge, Warning};
+use engine::{GeoAge, Warning, say};
 use lookup::{Finding, LoadError, Problem, Revision, Ruleset, Severity};
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ fn json(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     };
     match serde_json::to_string_pretty(&answer) {
         Ok(text) => tell(text),
-        Err(error) => warn(format_args!("palisade: cannot write the answer: {error}")),
+        Err(error) => say(format_args!("cannot write the answer: {error}")),
     }
 }
 

@@ -5,10 +5,10 @@ use std::{
     process::ExitCode,
 };
 
+use engine::say;
 use lookup::{Ask, Explanation, Revision, Ruleset, Side};
 use serde::Serialize;
 
-use crate::words::warn;
 use crate::{
     check,
     cli::{Arriving, Explain},
@@ -34,7 +34,7 @@ pub(crate) fn explain(args: &Explain) -> ExitCode {
         // A reader that went away is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format_args!("palisade: {error}"));
+            say(&error);
             ExitCode::FAILURE
         }
         Ok(()) => ExitCode::SUCCESS,

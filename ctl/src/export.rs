@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use engine::say;
 use lookup::Policy;
 use lookup::export::{Family, Target, nft};
 
@@ -26,7 +27,7 @@ pub(crate) fn export(export: &Export) -> ExitCode {
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format_args!("palisade: cannot write the ruleset: {error}"));
+            say(format_args!("cannot write the ruleset: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -3,9 +3,10 @@
 use std::{fs, io, path::Path, process::ExitCode};
 
 use clap::CommandFactory;
+use engine::say;
 
 use crate::cli::{Cli, Completions, Man};
-use crate::words::{tell, warn};
+use crate::words::tell;
 
 /// Prints a completion script.
 pub(crate) fn completions(args: &Completions) -> ExitCode {
@@ -20,10 +21,7 @@ pub(crate) fn man(args: &Man) -> ExitCode {
     match pages(&args.folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format_args!(
-                "palisade: cannot write man pages to {}: {error}",
-                args.folder.display()
-            ));
+            say(format_args!("cannot write man pages to {}: {error}", args.folder.display()));
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::{CellAlignment, Table, presets};
-use engine::Status;
+use engine::{Status, say};
 use hyper::{Method, StatusCode, body::Bytes};
 
 use crate::words::{tell, warn};
@@ -28,7 +28,7 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
     match serde_json::from_slice::<Status>(&body) {
         Ok(status) => written(io::stdout().write_all(tables(&status).as_bytes())),
         Err(error) => {
-            warn(format_args!("palisade: the gateway's answer is of another version: {error}"));
+            say(format_args!("the gateway's answer is of another version: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -55,8 +55,8 @@ fn ask(
     path: &str,
 ) -> Result<(StatusCode, Bytes), ExitCode> {
     client::ask(&control.socket, method, path).map_err(|error| {
-        warn(format_args!(
-            "palisade: no gateway answers at {}: {error}; start one with palisade run, or name its \
+        say(format_args!(
+            "no gateway answers at {}: {error}; start one with palisade run, or name its \
              socket with --socket",
             control.socket.display()
         ));
