@@ -1,24 +1,54 @@
 //! Asking a running gateway: one HTTP request over its control socket.
 
-use std::{io, path::Path};
+use std::{io, path::Path, process::ExitCode};
 
-use http_body_util::{BodyExt, Empty};
+use engine::say;
+use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-/// Sends `method path` to the gateway behind `socket`; the answer's status and body.
-///
-/// # Errors
-/// When nothing answers there, or not in HTTP.
-pub(crate) fn ask(socket: &Path, method: Method, path: &str) -> io::Result<(StatusCode, Bytes)> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(exchange(socket, method, path))
+use crate::cli::Control;
+
+/// The exit status when no gateway answers.
+const NO_ANSWER: u8 = 3;
+
+/// Sends `method path` to the gateway; the answer's status and body, or the exit status after having
+/// said that no gateway answers.
+pub(crate) fn ask(
+    control: &Control,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), ExitCode> {
+    send(control, method, path, Bytes::new())
 }
 
-async fn exchange(socket: &Path, method: Method, path: &str) -> io::Result<(StatusCode, Bytes)> {
+/// The same with a body.
+pub(crate) fn send(
+    control: &Control,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer =
+        runtime.and_then(|runtime| runtime.block_on(exchange(&control.socket, method, path, body)));
+    answer.map_err(|error| {
+        say(format_args!(
+            "no gateway answers at {}: {error}; start one with palisade run, or name its \
+             socket with --socket",
+            control.socket.display()
+        ));
+        ExitCode::from(NO_ANSWER)
+    })
+}
+
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> io::Result<(StatusCode, Bytes)> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -28,7 +58,7 @@ async fn exchange(socket: &Path, method: Method, path: &str) -> io::Result<(Stat
         .method(method)
         .uri(path)
         .header("host", "palisade")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(body))
         .map_err(io::Error::other)?;
     let answer = sender.send_request(request).await.map_err(io::Error::other)?;
     let status = answer.status();

@@ -6,9 +6,11 @@ mod cli;
 mod client;
 mod explain;
 mod export;
+mod reload;
 mod run;
 mod shell;
 mod status;
+mod table;
 mod words;
 
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args),
         Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
-        Command::Reload(args) => status::reload(&args),
+        Command::Reload(args) => reload::reload(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
     }

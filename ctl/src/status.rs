@@ -1,4 +1,4 @@
-//! `palisade status` and `palisade reload`: a running gateway, asked over its control socket.
+//! `palisade status`: a running gateway, asked over its control socket.
 
 use std::{
     io::{self, Write},
@@ -6,15 +6,14 @@ use std::{
     process::ExitCode,
 };
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use engine::{Status, say};
-use hyper::{Method, StatusCode, body::Bytes};
+use hyper::Method;
 
-use crate::words::{tell, warn};
-use crate::{cli, client};
-
-/// The exit status when no gateway answers.
-const NO_ANSWER: u8 = 3;
+use crate::cli;
+use crate::client::ask;
+use crate::table::{right, table};
+use crate::words::written;
 
 /// Prints the status as tables or as JSON.
 pub(crate) fn show(args: &cli::Status) -> ExitCode {
@@ -31,44 +30,6 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
             say(format_args!("the gateway's answer is of another version: {error}"));
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Asks for a reload and prints what came of it.
-pub(crate) fn reload(args: &cli::Reload) -> ExitCode {
-    match ask(&args.control, Method::POST, "/reload") {
-        Ok((StatusCode::OK, body)) => {
-            tell(String::from_utf8_lossy(&body));
-            ExitCode::SUCCESS
-        }
-        Ok((_, body)) => {
-            warn(String::from_utf8_lossy(&body));
-            ExitCode::FAILURE
-        }
-        Err(code) => code,
-    }
-}
-
-fn ask(
-    control: &cli::Control,
-    method: Method,
-    path: &str,
-) -> Result<(StatusCode, Bytes), ExitCode> {
-    client::ask(&control.socket, method, path).map_err(|error| {
-        say(format_args!(
-            "no gateway answers at {}: {error}; start one with palisade run, or name its \
-             socket with --socket",
-            control.socket.display()
-        ));
-        ExitCode::from(NO_ANSWER)
-    })
-}
-
-/// A reader that went away (`palisade status | head`) is no failure.
-fn written(result: io::Result<()>) -> ExitCode {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -175,22 +136,4 @@ fn domains(status: &Status) -> Table {
         table.add_row(iter::once(name.clone()).chain(counts.iter().map(u64::to_string)));
     }
     right(table, &[1, 2, 3])
-}
-
-/// Lines on a terminal, plain columns in a pipe.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    let terminal = io::IsTerminal::is_terminal(&io::stdout());
-    table.load_style(if terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
-    table.set_header(header.iter().copied());
-    table
-}
-
-fn right(mut table: Table, columns: &[usize]) -> Table {
-    for column in columns {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }

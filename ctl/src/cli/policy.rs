@@ -1,71 +1,8 @@
-//! The command line: what each command is for, in the words that `--help` and the man pages show.
+//! Commands about a policy in a file: nothing runs, nothing is asked.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// A geo-fencing packet filter for a gateway appliance.
-///
-/// Palisade sits inline between an outside and an inside interface. The first packet of each flow is
-/// judged by the country, autonomous system and network that it comes from and by the service that
-/// it goes to; what the policy does not allow is dropped, with a record that says why.
-#[derive(Debug, Parser)]
-#[command(name = "palisade", version, max_term_width = 100)]
-#[command(after_long_help = "\
-Where to begin:
-  palisade check policy.toml                      is the policy right?
-  palisade explain --policy policy.toml \\
-      --from 203.0.113.9 --to 10.2.0.5:5432/tcp   who gets in, and why?
-  palisade run --config gateway.toml              put it inline
-  palisade status                                 what it is doing
-
-docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml.")]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Run the gateway in the foreground.
-    Run(Run),
-    /// Validate a policy: every error with its file, line, column and what to do.
-    Check(Check),
-    /// Say what happens to a packet, and why, by the code that the workers run.
-    Explain(Explain),
-    /// Write a policy in the words of another filter.
-    #[command(subcommand)]
-    Export(Export),
-    /// Show a running gateway's counters, interfaces, queues and the modes that it was granted.
-    Status(Status),
-    /// Compile the policy again and put it in force without losing a packet.
-    Reload(Reload),
-    /// Print a completion script for a shell.
-    Completions(Completions),
-    /// Write the man pages of all commands to a folder.
-    Man(Man),
-}
-
-/// Run the gateway in the foreground.
-///
-/// Needs root, or the capabilities CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_IPC_LOCK, and two
-/// interfaces that carry nothing else. SIGINT and SIGTERM stop it cleanly; SIGHUP reloads the policy.
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-The smallest gateway.toml:
-
-  policy = \"policy.toml\"
-
-  [interface]
-  outside = \"eth0\"
-  inside  = \"eth1\"
-
-Exit status: 0 after a clean stop, 1 when it could not start or a worker ended.")]
-pub(crate) struct Run {
-    /// The machine's configuration: interfaces, workers, drop log, control socket.
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Validate a policy.
 #[derive(Debug, Args)]
@@ -203,50 +140,4 @@ fn interface(name: &str) -> Result<String, String> {
         _ if name.contains(bad) => Err("no interface has such a name".to_owned()),
         _ => Ok(name.to_owned()),
     }
-}
-
-/// Show a running gateway's counters.
-#[derive(Debug, Args)]
-#[command(after_long_help = "Exit status: 0; 3 when no gateway answers.")]
-pub(crate) struct Status {
-    /// One JSON object instead of tables.
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) control: Control,
-}
-
-/// Compile the policy again and put it in force.
-///
-/// A policy with a mistake changes nothing: the last good one stays in force.
-#[derive(Debug, Args)]
-#[command(
-    after_long_help = "Exit status: 0; 1 when the policy is refused; 3 when no gateway answers."
-)]
-pub(crate) struct Reload {
-    #[command(flatten)]
-    pub(crate) control: Control,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Control {
-    /// The gateway's control socket.
-    #[arg(long, value_name = "SOCKET", default_value = "/run/palisade/control.sock")]
-    pub(crate) socket: PathBuf,
-}
-
-/// Print a completion script for a shell.
-#[derive(Debug, Args)]
-pub(crate) struct Completions {
-    /// The shell to write it for.
-    #[arg(value_enum)]
-    pub(crate) shell: clap_complete::Shell,
-}
-
-/// Write the man pages of all commands to a folder.
-#[derive(Debug, Args)]
-pub(crate) struct Man {
-    /// The folder; made when missing.
-    #[arg(value_name = "FOLDER", default_value = ".")]
-    pub(crate) folder: PathBuf,
 }
