@@ -56,7 +56,15 @@ pub enum CompileError {
 #[derive(Debug)]
 pub struct Ruleset {
     revision: Revision,
-    table: ClassTable,
+    table: Arc<ClassTable>,
+    base: Arc<Base>,
+    matrix: Matrix,
+    legend: Arc<Legend>,
+}
+
+/// What stays as it is while the verdicts change: rulesets of one policy share it.
+#[derive(Debug)]
+struct Base {
     /// By class: the services that are there.
     places: Vec<Place>,
     services: ServiceMap,
@@ -64,10 +72,8 @@ pub struct Ruleset {
     domains: Vec<DomainId>,
     /// By domain.
     shadow: Vec<bool>,
-    matrix: Matrix,
     classes: Vec<Class>,
     members: Vec<Members>,
-    legend: Arc<Legend>,
     failsafe: Vec<ipnet::IpNet>,
     geo: GeoFacts,
 }
@@ -92,24 +98,23 @@ impl Ruleset {
         limits(policy)?;
         let found = Classes::compile(policy, &geo.keys());
         let (matrix, rules) = Matrix::compile(policy, &found.list, &found.members)?;
-        Ok(Self {
-            revision,
-            table: ClassTable::compile(&found.v4, &found.v6)?,
+        let table = Arc::new(ClassTable::compile(&found.v4, &found.v6)?);
+        let base = Base {
             places: found.list.iter().map(|class| class.place).collect(),
             services: ServiceMap::compile(&found.places, policy),
             domains: policy.services.iter().map(|service| service.domain).collect(),
             shadow: policy.domains.iter().map(|domain| domain.shadow).collect(),
-            matrix,
             classes: found.list,
             members: found.members,
-            legend: Arc::new(Legend::new(policy, rules, Arc::clone(geo.origins()))),
             failsafe: policy.failsafe.clone(),
             geo: GeoFacts {
                 country: geo.country_info().clone(),
                 asn: geo.asn_info().cloned(),
                 max_age_days: policy.geo.max_age_days,
             },
-        })
+        };
+        let legend = Arc::new(Legend::new(policy, rules, Arc::clone(geo.origins())));
+        Ok(Self { revision, table, base: Arc::new(base), matrix, legend })
     }
 
     /// The revision that this ruleset was compiled as.
@@ -121,7 +126,7 @@ impl Ruleset {
     /// The networks that are never cut off.
     #[must_use]
     pub fn failsafe(&self) -> &[ipnet::IpNet] {
-        &self.failsafe
+        &self.base.failsafe
     }
 
     /// Names and origins; outlives the tables in the logger.
@@ -135,7 +140,7 @@ impl Ruleset {
     #[must_use]
     #[inline]
     pub fn vlan(&self, id: u16) -> Vlan {
-        self.services.vlan(id)
+        self.base.services.vlan(id)
     }
 
     /// The class of one IPv4 address (host byte order).
@@ -170,19 +175,19 @@ impl Ruleset {
     #[must_use]
     #[inline]
     pub fn judge(&self, query: Query) -> Judgement {
-        let place = self.places.get(query.local.0 as usize).copied().unwrap_or(Place(0));
+        let place = self.base.places.get(query.local.0 as usize).copied().unwrap_or(Place(0));
         let Query { vlan, proto, local_port, .. } = query;
-        let Some(service) = self.services.find(place, vlan, proto, local_port) else {
+        let Some(service) = self.base.services.find(place, vlan, proto, local_port) else {
             return match query.side {
                 Side::Inside => self.judge_reply(query.remote),
                 Side::Outside => self.judge_stranger(query.remote),
             };
         };
-        let domain = self.domains.get(usize::from(service.0)).copied().unwrap_or(DomainId(0));
+        let domain = self.base.domains.get(usize::from(service.0)).copied().unwrap_or(DomainId(0));
         let (rule, verdict) = self.matrix.domain(query.remote, domain);
         Judgement {
             verdict,
-            shadow: self.shadow.get(usize::from(domain.0)).copied().unwrap_or(false),
+            shadow: self.base.shadow.get(usize::from(domain.0)).copied().unwrap_or(false),
             egress: false,
             service: Some(service),
             domain: Some(domain),
@@ -222,19 +227,19 @@ impl Ruleset {
     /// How many classes there are; a [`ClassId`] of this ruleset is below.
     #[must_use]
     pub fn class_count(&self) -> usize {
-        self.classes.len()
+        self.base.classes.len()
     }
 
     /// The country of a class, if it has one; for counting.
     #[must_use]
     pub fn class_country(&self, class: ClassId) -> Option<Country> {
-        self.classes.get(class.0 as usize)?.country
+        self.base.classes.get(class.0 as usize)?.country
     }
 
     /// The groups that hold the addresses of a class, in the order of the legend.
     pub fn class_groups(&self, class: ClassId) -> impl Iterator<Item = GroupId> {
-        let class = self.classes.get(class.0 as usize);
-        let members = class.and_then(|class| self.members.get(class.members as usize));
+        let class = self.base.classes.get(class.0 as usize);
+        let members = class.and_then(|class| self.base.members.get(class.members as usize));
         (0..self.legend.groups().len() as u16)
             .map(GroupId)
             .filter(move |&group| members.is_some_and(|members| members.holds(group)))
@@ -243,26 +248,26 @@ impl Ruleset {
     /// The services that no packet can reach, because more specific ones take all of theirs.
     #[must_use]
     pub fn unreached(&self) -> Vec<ServiceId> {
-        let reached = self.services.reached(self.places.iter().copied());
-        let all = (0..self.domains.len() as u16).map(ServiceId);
+        let reached = self.base.services.reached(self.base.places.iter().copied());
+        let all = (0..self.base.domains.len() as u16).map(ServiceId);
         all.filter(|service| !reached.contains(service)).collect()
     }
 
     /// The databases behind it.
     #[must_use]
     pub fn geo(&self) -> &GeoFacts {
-        &self.geo
+        &self.base.geo
     }
 
     /// The memory behind it, with the origins that it shares with other revisions.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let members: usize = self.members.iter().map(Members::memory_bytes).sum();
+        let members: usize = self.base.members.iter().map(Members::memory_bytes).sum();
         self.table.memory_bytes()
-            + self.services.memory_bytes()
+            + self.base.services.memory_bytes()
             + self.matrix.memory_bytes()
-            + size_of_val(&*self.places)
-            + size_of_val(&*self.classes)
+            + size_of_val(&*self.base.places)
+            + size_of_val(&*self.base.classes)
             + members
             + self.legend.origins.memory_bytes()
     }
