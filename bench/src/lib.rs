@@ -23,6 +23,7 @@ pub mod load;
 pub mod oracle;
 pub mod peers;
 pub mod pktgen;
+pub mod record;
 pub mod reliability;
 pub mod soak;
 
