@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, BufWriter, Write},
     process::ExitCode,
+    time::SystemTime,
 };
 
 use engine::say;
@@ -22,7 +23,7 @@ struct Unread {
 
 /// Answers one question, or those on standard input.
 pub(crate) fn explain(args: &Explain) -> ExitCode {
-    let ruleset = match Ruleset::load(&args.policy, Revision(1)) {
+    let ruleset = match Ruleset::load(&args.policy, SystemTime::now().into(), Revision(1)) {
         Ok((ruleset, _)) => ruleset,
         Err(error) => {
             check::show(error.problems());

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use engine::say;
 use lookup::Policy;
@@ -14,7 +15,7 @@ use crate::words::warn;
 /// Writes the ruleset to standard output; exit status 0, or 1 when the policy is refused.
 pub(crate) fn export(export: &Export) -> ExitCode {
     let Export::Nft(args) = export;
-    let (policy, geo, warnings) = match Policy::load(&args.policy) {
+    let (policy, geo, warnings) = match Policy::load(&args.policy, SystemTime::now().into()) {
         Ok(loaded) => loaded,
         Err(error) => {
             check::show(error.problems());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::{Ask, ClassId, Judgement, Query, Ruleset, Side, Verdict};
+use crate::{Ask, ClassId, ExceptionFacts, Judgement, Moment, Query, Ruleset, Side, Verdict};
 
 /// The answer to an [`Ask`]; its JSON is the output of `explain`. What has no value is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,6 +19,8 @@ pub struct Explanation {
     pub rule: Option<String>,
     /// Why it is dropped.
     pub reason: Option<&'static str>,
+    /// The exception, when it is the rule that decided.
+    pub exception: Option<ExceptionNote>,
     /// The ruleset's revision.
     pub revision: u32,
     /// The domain is in shadow mode: what is dropped here is forwarded all the same.
@@ -31,6 +33,26 @@ pub struct Explanation {
     pub judged: &'static str,
     /// What is known of the address that was judged.
     pub source: SourceFacts,
+}
+
+/// An exception beside a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExceptionNote {
+    /// Its name.
+    pub name: String,
+    /// The first second at which it no longer holds.
+    pub until: Moment,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is there.
+    pub reason: String,
+}
+
+impl From<&ExceptionFacts> for ExceptionNote {
+    fn from(facts: &ExceptionFacts) -> Self {
+        let ExceptionFacts { name, until, owner, reason, .. } = facts.clone();
+        Self { name, until, owner, reason }
+    }
 }
 
 /// What is known of an address.
@@ -99,6 +121,7 @@ impl Ruleset {
             service: judgement.service.map(|id| legend.service_name(id).to_owned()),
             rule: judgement.rule.map(|id| legend.rule_text(id).to_owned()),
             reason,
+            exception: judgement.rule.and_then(|id| legend.exception(id)).map(Into::into),
             revision: self.revision().0,
             shadow: judgement.shadow,
             egress: judgement.egress,

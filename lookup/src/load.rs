@@ -7,46 +7,102 @@ use std::path::Path;
 use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoError, GeoFiles};
 use crate::policy::Policy;
-use crate::{Revision, Ruleset};
+use crate::{Moment, Revision, Ruleset};
 
 /// The largest policy; text that a person wrote.
 const POLICY_BYTES: u64 = 64 << 20;
 
+/// A policy with all that it names, read and compiled.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was written.
+    pub policy: Policy,
+    /// The databases that it names, with its overrides.
+    pub geo: Geo,
+    /// Both, compiled.
+    pub ruleset: Ruleset,
+    /// What is allowed, and probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Reads the policy at a path and all that it names, relative to its folder, and compiles it as
+    /// it is at a moment.
+    ///
+    /// # Errors
+    /// As [`Ruleset::load`].
+    pub fn read(path: &Path, now: Moment, revision: Revision) -> Result<Self, LoadError> {
+        Self::of(path, file(path)?, now, revision)
+    }
+
+    /// The same of a text that is to be taken for what stands at the path.
+    ///
+    /// # Errors
+    /// As [`Ruleset::load`].
+    pub fn of(
+        path: &Path,
+        text: String,
+        now: Moment,
+        revision: Revision,
+    ) -> Result<Self, LoadError> {
+        let (policy, geo, mut warnings) = Policy::load_text(path, text, now)?;
+        let ruleset = Ruleset::compile(&policy, &geo, now, revision).map_err(|error| {
+            LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
+        })?;
+        warnings.extend(unreached(&policy, &ruleset));
+        Ok(Self { policy, geo, ruleset, warnings })
+    }
+}
+
 impl Ruleset {
-    /// Reads a policy and all that it names, relative to its folder, and compiles it.
+    /// Reads a policy and all that it names, relative to its folder, and compiles it as it is at a
+    /// moment.
     ///
     /// # Errors
     /// Every mistake of the policy, or the first database that cannot be used; nothing is taken from
     /// a policy with a mistake.
-    pub fn load(path: &Path, revision: Revision) -> Result<(Self, Vec<Problem>), LoadError> {
-        let (policy, geo, mut warnings) = Policy::load(path)?;
-        let ruleset = Self::compile(&policy, &geo, revision).map_err(|error| {
-            LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
-        })?;
-        warnings.extend(unreached(&policy, &ruleset));
+    pub fn load(
+        path: &Path,
+        now: Moment,
+        revision: Revision,
+    ) -> Result<(Self, Vec<Problem>), LoadError> {
+        let Loaded { ruleset, warnings, .. } = Loaded::read(path, now, revision)?;
         Ok((ruleset, warnings))
     }
 }
 
 impl Policy {
-    /// Reads a policy and the geo data that it asks for, with its overrides, uncompiled.
+    /// Reads a policy and the geo data that it asks for, with its overrides, uncompiled. The moment
+    /// is for the warnings.
     ///
     /// # Errors
     /// As [`Ruleset::load`].
-    pub fn load(path: &Path) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
-        let (policy, warnings) = read(path)?;
+    pub fn load(path: &Path, now: Moment) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
+        Self::load_text(path, file(path)?, now)
+    }
+
+    /// The same of a text that is to be taken for what stands at the path.
+    ///
+    /// # Errors
+    /// As [`Ruleset::load`].
+    pub fn load_text(
+        path: &Path,
+        text: String,
+        now: Moment,
+    ) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
+        let (policy, mut warnings) = Self::parse(path, text)?;
         let geo = geo(path, &policy)?;
+        warnings.extend(policy.ended(now));
         Ok((policy, geo, warnings))
     }
 }
 
-fn read(path: &Path) -> Result<(Policy, Vec<Problem>), LoadError> {
-    let text = text(path).map_err(|error| {
+fn file(path: &Path) -> Result<String, LoadError> {
+    text(path).map_err(|error| {
         let message = format!("cannot read the policy `{}`: {error}", path.display());
         let help = "check the path and its permissions; docs/policy.md shows a first policy";
         LoadError::from(Problem::nowhere(message, help))
-    })?;
-    Policy::parse(path, text)
+    })
 }
 
 /// The text of a policy. A pipe may bring it, but nothing without end.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use lookup::{Ask, Proto, Revision, Ruleset, Side};
+use lookup::{Ask, Moment, Proto, Revision, Ruleset, Side};
 use serde_json::{Value, json};
 
 const POLICY: &str = r#"
@@ -70,7 +70,7 @@ fn ruleset() -> Ruleset {
     write("country.csv", "192.0.2.0/24,FR\n2001:db8::/33,DE\n203.0.0.0/8,US\n");
     write("asn.csv", "192.0.2.0/25,3320\n");
     write("policy.toml", POLICY);
-    Ruleset::load(&folder.path().join("policy.toml"), Revision(3)).unwrap().0
+    Ruleset::load(&folder.path().join("policy.toml"), Moment::default(), Revision(3)).unwrap().0
 }
 
 fn explain(ruleset: &Ruleset, line: &str) -> Value {
@@ -84,7 +84,7 @@ fn the_answer_has_the_fields_of_the_contract() {
         explain(&ruleset, "192.0.2.1 10.2.0.5 tcp 6010"),
         json!({
             "verdict": "allow", "domain": "internal", "service": "postgres",
-            "rule": "allow:staff", "reason": null, "revision": 3,
+            "rule": "allow:staff", "reason": null, "exception": null, "revision": 3,
             "shadow": false, "egress": false, "vlan": 0, "judged": "source",
             "source": {
                 "ip": "192.0.2.1", "prefix": "192.0.2.0/24", "country": "FR",
@@ -97,7 +97,7 @@ fn the_answer_has_the_fields_of_the_contract() {
         explain(&ruleset, "9.9.9.9 10.9.9.9 udp 53"),
         json!({
             "verdict": "drop", "domain": null, "service": null, "rule": null,
-            "reason": "no_service", "revision": 3,
+            "reason": "no_service", "exception": null, "revision": 3,
             "shadow": false, "egress": false, "vlan": 0, "judged": "source",
             "source": {
                 "ip": "9.9.9.9", "prefix": null, "country": null, "country_from": null,
@@ -223,7 +223,7 @@ fn vlans(text: &str) -> Ruleset {
     let path = folder.path().join("policy.toml");
     fs::write(folder.path().join("country.csv"), "8.8.8.0/24,US\n").unwrap();
     fs::write(&path, format!("[geo]\ncountry = \"country.csv\"\n{text}")).unwrap();
-    Ruleset::load(&path, Revision(1)).unwrap().0
+    Ruleset::load(&path, Moment::default(), Revision(1)).unwrap().0
 }
 
 #[test]
@@ -368,7 +368,8 @@ fn questions_that_make_no_sense_say_why() {
 
 #[test]
 fn without_a_policy_file_there_is_one_clear_error() {
-    let error = Ruleset::load(Path::new("/nowhere/policy.toml"), Revision(1)).unwrap_err();
+    let error = Ruleset::load(Path::new("/nowhere/policy.toml"), Moment::default(), Revision(1))
+        .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("cannot read the policy `/nowhere/policy.toml`"), "{text}");
 }

@@ -6,13 +6,13 @@
 use std::fs;
 use std::path::Path;
 
-use lookup::Policy;
 use lookup::export::{Family, Target, nft};
+use lookup::{Moment, Policy};
 
 fn export(policy: &str, family: Family) -> String {
     // Relative, so that the text names no folder of this machine.
     let path = Path::new("tests/export").join(format!("{policy}.toml"));
-    let (policy, geo, _) = Policy::load(&path).expect("a test policy loads");
+    let (policy, geo, _) = Policy::load(&path, Moment::default()).expect("a test policy loads");
     nft(&policy, &geo, &Target { family, outside: "eth0".into(), inside: "eth1".into() })
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use lookup::policy::Policy;
-use lookup::{Finding, LoadError, Problem, Revision, Ruleset, Severity};
+use lookup::{Finding, LoadError, Moment, Problem, Revision, Ruleset, Severity};
 
 mod cases;
 
@@ -143,13 +143,14 @@ fn files_that_are_not_there_are_named() {
     ];
     for (text, line, column, name) in cases {
         fs::write(&policy, text).unwrap();
-        let error = Ruleset::load(&policy, Revision(1)).unwrap_err();
+        let error = Ruleset::load(&policy, Moment::default(), Revision(1)).unwrap_err();
         let finding = error.problems()[0].finding();
         assert_eq!((finding.line, finding.column), (Some(line), Some(column)), "{finding:?}");
         assert!(finding.message.contains(name), "{finding:?}");
         assert!(!finding.help.is_empty());
     }
-    let error = Ruleset::load(&folder.path().join("nothing.toml"), Revision(1)).unwrap_err();
+    let error = Ruleset::load(&folder.path().join("nothing.toml"), Moment::default(), Revision(1))
+        .unwrap_err();
     assert!(error.to_string().contains("nothing.toml"), "{error}");
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use lookup::policy::Policy;
-use lookup::{Ask, Judgement, Proto, Query, Revision, Ruleset, Side, Verdict, Vlan};
+use lookup::{Ask, Judgement, Moment, Proto, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
 mod model;
 #[path = "model/random.rs"]
@@ -161,7 +161,7 @@ fn random_policies_agree_with_the_slow_judge() {
     for seed in 0..SEEDS {
         let model = random::model(seed);
         let path = write(folder.path(), &model);
-        match Ruleset::load(&path, Revision(7)) {
+        match Ruleset::load(&path, Moment::default(), Revision(7)) {
             Ok((ruleset, _)) => {
                 assert!(!model.conflict(), "seed {seed} has a conflict\n{}", model.toml());
                 by_vlan += compare(seed, &model, &ruleset);
@@ -182,7 +182,8 @@ fn random_policies_agree_with_the_slow_judge() {
 fn batches_say_what_single_lookups_say() {
     let folder = tempfile::tempdir().unwrap();
     let model = (0..).map(random::model).find(|model| !model.conflict()).unwrap();
-    let (ruleset, _) = Ruleset::load(&write(folder.path(), &model), Revision(1)).unwrap();
+    let (ruleset, _) =
+        Ruleset::load(&write(folder.path(), &model), Moment::default(), Revision(1)).unwrap();
     let rng = &mut Rng(5);
     let (mut four, mut six): (Vec<u32>, Vec<u128>) = (Vec::new(), Vec::new());
     for address in addresses(&model, rng) {
@@ -205,7 +206,7 @@ fn only_named_vlans_are_told_apart() {
         let text = format!("[domain.a]\nvlans = {list}\n[domain.b]\nvlans = [7]\n[domain.c]\n");
         let (policy, _) = Policy::parse(Path::new("p.toml"), text).unwrap();
         let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
-        Ruleset::compile(&policy, &geo, Revision(1)).unwrap()
+        Ruleset::compile(&policy, &geo, Moment::default(), Revision(1)).unwrap()
     };
     // An id that nobody names is what no tag is; who names 0 means no tag alone.
     for (list, ids, other) in [
@@ -234,7 +235,7 @@ fn four_thousand_tenants_share_an_address() {
     }
     let (policy, _) = Policy::parse(Path::new("p.toml"), text).unwrap();
     let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
-    let ruleset = Ruleset::compile(&policy, &geo, Revision(1)).unwrap();
+    let ruleset = Ruleset::compile(&policy, &geo, Moment::default(), Revision(1)).unwrap();
     assert!(ruleset.unreached().is_empty());
     for vlan in 0..=4095 {
         let ask = Ask::parse_line(&format!("10.9.9.9 10.0.0.255 tcp 80 vlan={vlan}")).unwrap();
@@ -260,10 +261,10 @@ fn a_thousand_services_stay_small() {
     }
     let (policy, _) = Policy::parse(Path::new("p.toml"), text).unwrap();
     let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
-    let ruleset = Ruleset::compile(&policy, &geo, Revision(1)).unwrap();
+    let ruleset = Ruleset::compile(&policy, &geo, Moment::default(), Revision(1)).unwrap();
     assert!(ruleset.unreached().is_empty());
     let empty = Policy::parse(Path::new("p.toml"), String::new()).unwrap().0;
-    let empty = Ruleset::compile(&empty, &geo, Revision(1)).unwrap();
+    let empty = Ruleset::compile(&empty, &geo, Moment::default(), Revision(1)).unwrap();
     let more = ruleset.memory_bytes().saturating_sub(empty.memory_bytes());
     assert!(more < 8 << 20, "{more} bytes for 1,000 services");
 }
@@ -277,7 +278,7 @@ fn a_service_that_is_carved_away_is_called_unreached() {
         { name = \"low\", networks = [\"10.0.0.0/9\"], proto = \"tcp\", ports = [\"any\"] },\n\
         { name = \"high\", networks = [\"10.128.0.0/9\"], proto = \"any\", ports = [\"1-2\"] },\n]\n";
     fs::write(&path, text).unwrap();
-    let (_, warnings) = Ruleset::load(&path, Revision(1)).unwrap();
+    let (_, warnings) = Ruleset::load(&path, Moment::default(), Revision(1)).unwrap();
     let findings: Vec<_> = warnings.iter().map(lookup::Problem::finding).collect();
     let unreached: Vec<_> =
         findings.iter().filter(|one| one.message.contains("no packet reaches")).collect();

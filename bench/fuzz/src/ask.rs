@@ -2,13 +2,15 @@
 
 use std::sync::OnceLock;
 
-use lookup::{Ask, Query, Revision, Ruleset, Side, Verdict};
+use lookup::{Ask, Moment, Query, Revision, Ruleset, Side, Verdict};
 
 use crate::data;
 
 fn rules() -> &'static Ruleset {
     static RULES: OnceLock<Ruleset> = OnceLock::new();
-    RULES.get_or_init(|| Ruleset::load(&data("rich.toml"), Revision(1)).expect("it compiles").0)
+    RULES.get_or_init(|| {
+        Ruleset::load(&data("rich.toml"), Moment::default(), Revision(1)).expect("it compiles").0
+    })
 }
 
 /// Every line is answered or refused with a way out; the two spellings of a question agree.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lookup::{Ask, Geo, GeoFiles, Policy, Proto, Revision, Ruleset, Side};
+use lookup::{Ask, Geo, GeoFiles, Moment, Policy, Proto, Revision, Ruleset, Side};
 
 use crate::{data, problems};
 
@@ -34,7 +34,9 @@ fn geo(policy: &Policy) -> Geo {
 }
 
 fn compile(policy: &Policy) {
-    let Ok(rules) = Ruleset::compile(policy, &geo(policy), Revision(1)) else { return };
+    let Ok(rules) = Ruleset::compile(policy, &geo(policy), Moment::default(), Revision(1)) else {
+        return;
+    };
     let somewhere: [IpAddr; 5] =
         ["10.2.0.1", "198.51.100.1", "2001:db8:de::1", "fd00:2::1", "255.255.255.255"]
             .map(|text| text.parse().expect("an address"));

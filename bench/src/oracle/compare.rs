@@ -1,6 +1,7 @@
 //! One policy, both judges, many packets.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use lookup::export::{Family, Target, nft};
 use lookup::{Revision, Ruleset, Side};
@@ -222,7 +223,8 @@ pub fn stateless(draft: &Draft, seed: u64, packets: usize) -> Vec<Vec<Packet>> {
 }
 
 fn judge(draft: &Draft) -> Result<Judge> {
-    let compiled = Ruleset::compile(&draft.policy, &draft.geo, Revision(1));
+    let compiled =
+        Ruleset::compile(&draft.policy, &draft.geo, SystemTime::now().into(), Revision(1));
     Ok(Judge::new(compiled.map_err(|error| Error::Usage(error.to_string()))?))
 }
 

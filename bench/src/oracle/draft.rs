@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::SystemTime;
 
 use ipnet::IpNet;
 use lookup::{Geo, Policy};
@@ -81,7 +82,7 @@ impl Draft {
     /// When it cannot be read, or the loader refuses it.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(system("read", &path.display().to_string()))?;
-        let (policy, geo, _) = Policy::load(path).map_err(|error| {
+        let (policy, geo, _) = Policy::load(path, SystemTime::now().into()).map_err(|error| {
             let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
             Error::Usage(problems.join("\n"))
         })?;

@@ -14,7 +14,7 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lookup::{Problem, Revision, Ruleset};
@@ -77,7 +77,9 @@ impl Gateway {
     pub fn start(config: &Config) -> Result<Self, Error> {
         privilege::check()?;
         check_cores(config)?;
-        let (ruleset, warnings) = Ruleset::load(&config.policy, Revision(1)).map_err(Box::new)?;
+        let (ruleset, warnings) =
+            Ruleset::load(&config.policy, SystemTime::now().into(), Revision(1))
+                .map_err(Box::new)?;
         let control = Control::open(&config.socket, config.metrics)?;
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();

@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use filter::DropReason;
@@ -93,7 +93,7 @@ impl State {
             let publisher = lock(&self.publisher);
             (publisher.current(), publisher.next_revision())
         };
-        let (ruleset, problems) = Ruleset::load(&self.policy, next)?;
+        let (ruleset, problems) = Ruleset::load(&self.policy, SystemTime::now().into(), next)?;
         let revision = ruleset.revision();
         let mut warnings: Vec<String> = problems.iter().map(say).collect();
         warnings.extend(unsafe_now(&before, &ruleset));

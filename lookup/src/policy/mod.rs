@@ -13,6 +13,7 @@
 mod check;
 mod conflicts;
 mod countries;
+mod exceptions;
 mod groups;
 mod nest;
 mod netset;
@@ -31,10 +32,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use crate::DomainId;
 use crate::document::{Document, LoadError, Problem, Source, fault, suggest};
 use crate::geo::Override;
+use crate::{DomainId, Moment};
 
+pub use exceptions::Exception;
 pub use groups::{Body, Group, GroupId, PRIVATE};
 pub use ports::Ports;
 pub use protos::Protos;
@@ -121,6 +123,8 @@ pub struct Policy {
     pub domains: Vec<Domain>,
     /// The services of all domains.
     pub services: Vec<Service>,
+    /// The exceptions of all domains, ended ones too.
+    pub exceptions: Vec<Exception>,
     /// Connections opened from the inside; nobody's, unless the policy says so.
     pub egress: Lists,
     source: Arc<Source>,
@@ -145,6 +149,21 @@ impl Policy {
         &self.source
     }
 
+    /// A warning for each exception that has ended: it is ignored.
+    #[must_use]
+    pub fn ended(&self, now: Moment) -> Vec<Problem> {
+        let ended = self.exceptions.iter().filter(|exception| !exception.holds(now));
+        let warning = |exception: &Exception| {
+            let domain = &self.domains[usize::from(exception.domain.0)].name;
+            let Exception { name, until, owner, span, .. } = exception;
+            let message = format!("the exception `{name}` of `{domain}` ended at {until}");
+            let help =
+                format!("take it out, or ask its owner ({owner}) whether it is still needed");
+            Problem::error(&self.source, span.clone(), message, help).warning()
+        };
+        ended.map(warning).collect()
+    }
+
     fn read(document: &mut Document, folder: &Path, text: &PolicyText) -> Self {
         let failsafe = document.networks(&text.failsafe);
         let geo = geo(text.geo.as_ref());
@@ -152,15 +171,17 @@ impl Policy {
         let groups = Groups::read(document, folder, &text.groups);
         let mut used = HashSet::new();
         let mut domains = Vec::new();
-        let mut services = Vec::new();
-        for (name, (body, list)) in &text.domains {
+        let (mut services, mut exceptions) = (Vec::new(), Vec::new());
+        for (name, parts) in &text.domains {
+            let (body, list) = (&parts.body, &parts.services);
             let id = DomainId(u16::try_from(domains.len()).unwrap_or(u16::MAX));
             domains.push(domain(document, &groups, &mut used, name, body));
             let start = services.len();
             services.extend(
                 list.iter().filter_map(|(at, text)| services::read(document, id, at, text)),
             );
-            remarks::domain(document, name, body, list.len());
+            exceptions.extend(exceptions::read(document, id, &parts.exceptions));
+            remarks::domain(document, name, parts);
             unique(document, &services[start..]);
         }
         let egress = text.egress.as_ref().map_or_else(Lists::default, |egress| {
@@ -177,6 +198,7 @@ impl Policy {
             order: groups.order,
             domains,
             services,
+            exceptions,
             egress,
             source: document.source(),
         }

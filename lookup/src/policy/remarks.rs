@@ -8,22 +8,17 @@ use toml::Spanned;
 
 use super::Domain;
 use super::groups::{Body, Group, GroupId};
-use super::text::DomainText;
+use super::text::DomainParts;
 
 /// A domain that nobody reaches, or whose exposure and sources disagree.
-pub(crate) fn domain(
-    document: &mut Document,
-    name: &Spanned<String>,
-    text: &DomainText,
-    services: usize,
-) {
-    let (at, shown) = (name.span(), name.get_ref());
-    if services == 0 {
+pub(crate) fn domain(document: &mut Document, name: &Spanned<String>, parts: &DomainParts) {
+    let (at, shown, text) = (name.span(), name.get_ref(), &parts.body);
+    if parts.services.is_empty() {
         let help = format!("add `[[domain.{shown}.service]]`");
         document.warn(at.clone(), format!("the domain `{shown}` has no services"), help);
     }
     let allow = text.allow.as_deref().unwrap_or_default();
-    if allow.is_empty() && !text.broken {
+    if allow.is_empty() && parts.exceptions.is_empty() && !text.broken {
         let help = "name groups in `allow`; until then all but failsafe is dropped";
         document.warn(at, format!("the domain `{shown}` allows nobody"), help);
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeValue;
+use toml::value::Datetime;
 
 use crate::document::{
     Document, Node, entries, named, section, sections, table, unknown_key, value,
@@ -44,7 +45,7 @@ crate::section! {
         allow: Strings,
         deny: Strings,
         vlans: Spanned<Vec<Spanned<i64>>>,
-        ; "service"
+        ; "service", "exception"
     }
 }
 crate::section! {
@@ -58,6 +59,16 @@ crate::section! {
     }
 }
 crate::section! {
+    /// `[[domain.NAME.exception]]`
+    ExceptionText {
+        name: Spanned<String>,
+        networks: Strings,
+        until: Spanned<Datetime>,
+        owner: String,
+        reason: String,
+    }
+}
+crate::section! {
     /// `[egress]`
     EgressText { allow: Strings, deny: Strings, }
 }
@@ -68,8 +79,13 @@ pub(crate) type Named<T> = (Spanned<String>, T);
 /// A section of a list, with its own place.
 pub(crate) type Placed<T> = (Range<usize>, T);
 
-/// A domain and its services.
-pub(crate) type DomainParts = (DomainText, Vec<Placed<ServiceText>>);
+/// A domain, its services and its exceptions.
+#[derive(Debug)]
+pub(crate) struct DomainParts {
+    pub(crate) body: DomainText,
+    pub(crate) services: Vec<Placed<ServiceText>>,
+    pub(crate) exceptions: Vec<Placed<ExceptionText>>,
+}
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -115,9 +131,11 @@ fn domain(document: &mut Document, name: &Spanned<String>, value: Node<'_>) -> O
     let path = format!("domain.{}", name.get_ref());
     let span = value.span();
     let mut table = table(document, &path, value)?;
-    let services = table.remove("service");
+    let (services, exceptions) = (table.remove("service"), table.remove("exception"));
     let body = section(document, &path, Spanned::new(span, DeValue::Table(table)))?;
     let services =
         services.map_or_else(Vec::new, |list| sections(document, &format!("{path}.service"), list));
-    Some((body, services))
+    let exceptions = exceptions
+        .map_or_else(Vec::new, |list| sections(document, &format!("{path}.exception"), list));
+    Some(DomainParts { body, services, exceptions })
 }

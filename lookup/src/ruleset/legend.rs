@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::policy::{Exposure, Policy};
-use crate::{DomainId, Origin, Origins, RuleId, ServiceId};
+use crate::{DomainId, Moment, Origin, Origins, RuleId, ServiceId};
 
 /// A domain as records and `status` show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,21 @@ pub struct DomainFacts {
     pub shadow: bool,
 }
 
+/// An exception as records, `explain` and `status` show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionFacts {
+    /// Its name, once in its domain.
+    pub name: String,
+    /// The domain that it opens.
+    pub domain: DomainId,
+    /// The first second at which it no longer holds.
+    pub until: Moment,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is there.
+    pub reason: String,
+}
+
 /// Names and origins behind the ids, for records and `explain`; off the path of a packet.
 #[derive(Debug)]
 pub struct Legend {
@@ -24,6 +39,7 @@ pub struct Legend {
     pub(super) services: Vec<(String, DomainId)>,
     pub(super) rules: Vec<String>,
     pub(super) groups: Vec<String>,
+    pub(super) exceptions: Vec<ExceptionFacts>,
     pub(super) origins: Arc<Origins>,
 }
 
@@ -38,7 +54,15 @@ impl Legend {
             shadow: domain.shadow,
         });
         let services = policy.services.iter().map(|service| (service.name.clone(), service.domain));
+        let exceptions = policy.exceptions.iter().map(|exception| ExceptionFacts {
+            name: exception.name.clone(),
+            domain: exception.domain,
+            until: exception.until,
+            owner: exception.owner.clone(),
+            reason: exception.reason.clone(),
+        });
         Self {
+            exceptions: exceptions.collect(),
             domains: domains.collect(),
             services: services.collect(),
             rules,
@@ -83,7 +107,21 @@ impl Legend {
         self.services.get(usize::from(id.0)).map_or(STRANGE, |(name, _)| name)
     }
 
-    /// A rule as records write it: `failsafe`, `deny:tor`, `allow:office`, `default`, `egress.…`.
+    /// All exceptions, ended ones too.
+    #[must_use]
+    pub fn exceptions(&self) -> &[ExceptionFacts] {
+        &self.exceptions
+    }
+
+    /// The exception that a rule stands for, if it stands for one.
+    #[must_use]
+    pub fn exception(&self, rule: RuleId) -> Option<&ExceptionFacts> {
+        // Their rules follow the failsafe's.
+        self.exceptions.get(usize::from(rule.0).checked_sub(1)?)
+    }
+
+    /// A rule as records write it: `failsafe`, `deny:tor`, `allow:office`, `exception:audit`,
+    /// `default`, `egress.…`.
     #[must_use]
     pub fn rule_text(&self, id: RuleId) -> &str {
         self.rules.get(usize::from(id.0)).map_or(STRANGE, String::as_str)

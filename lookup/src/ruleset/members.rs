@@ -1,4 +1,4 @@
-//! Which groups hold an address, from what is known of it: origin and lists.
+//! Which groups and exceptions hold an address, from what is known of it: origin and lists.
 //!
 //! Evaluated once for each combination that occurs (a few thousand), never for an address.
 
@@ -9,9 +9,9 @@ use ipnet::IpNet;
 use crate::policy::{Body, GroupId, PRIVATE, Policy};
 use crate::{Asn, Country, OriginKey};
 
-/// A list of networks that groups or the failsafe ask for, as its place in [`Lists`].
+/// A list of networks: the failsafe's, the private ones, then each group's, then each exception's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ListId(u16);
+pub(super) struct ListId(u32);
 
 impl ListId {
     pub(super) const FAILSAFE: Self = Self(0);
@@ -19,7 +19,12 @@ impl ListId {
 
     /// The list of a group's networks.
     fn of(group: usize) -> Self {
-        Self(group as u16 + 2)
+        Self(group as u32 + 2)
+    }
+
+    /// The list of an exception, behind those of all groups.
+    fn of_exception(policy: &Policy, exception: usize) -> Self {
+        Self::of(policy.groups.len() + exception)
     }
 }
 
@@ -34,21 +39,28 @@ pub(super) fn networks(policy: &Policy) -> impl Iterator<Item = (IpNet, ListId)>
         };
         networks.iter().map(move |&network| (network, ListId::of(index)))
     });
-    failsafe.chain(private).chain(groups)
+    let exceptions = policy.exceptions.iter().enumerate().flat_map(|(index, exception)| {
+        let list = ListId::of_exception(policy, index);
+        exception.networks.iter().map(move |&network| (network, list))
+    });
+    failsafe.chain(private).chain(groups).chain(exceptions)
 }
 
-/// The groups that hold an address: a bit for each.
+/// The groups that hold an address, then the exceptions: a bit for each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Members(Box<[u64]>);
 
 impl Members {
     pub(super) fn holds(&self, group: GroupId) -> bool {
-        let index = usize::from(group.0);
+        self.bit(usize::from(group.0))
+    }
+
+    /// Whether the bit of a group, or behind all groups of an exception, is set.
+    pub(super) fn bit(&self, index: usize) -> bool {
         self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
-    fn insert(&mut self, group: GroupId) {
-        let index = usize::from(group.0);
+    fn insert(&mut self, index: usize) {
         if let Some(word) = self.0.get_mut(index / 64) {
             *word |= 1 << (index % 64);
         }
@@ -98,9 +110,10 @@ impl<'a> Evaluator<'a> {
         OriginKey { country: key.country, asn: key.asn.filter(|asn| self.asns.contains(asn)) }
     }
 
-    /// The groups that hold an address of this origin in these lists.
+    /// The groups and exceptions that hold an address of this origin in these lists.
     pub(super) fn members(&self, origin: OriginKey, lists: &[ListId]) -> Members {
-        let words = self.policy.groups.len().div_ceil(64);
+        let (groups, exceptions) = (self.policy.groups.len(), self.policy.exceptions.len());
+        let words = (groups + exceptions).div_ceil(64);
         let mut members = Members(vec![0; words].into());
         for &id in &self.policy.order {
             let group = &self.policy.groups[usize::from(id.0)];
@@ -116,7 +129,12 @@ impl<'a> Evaluator<'a> {
                 }
             };
             if held && !group.except.iter().any(|&part| members.holds(part)) {
-                members.insert(id);
+                members.insert(usize::from(id.0));
+            }
+        }
+        for index in 0..exceptions {
+            if lists.contains(&ListId::of_exception(self.policy, index)) {
+                members.insert(groups + index);
             }
         }
         members

@@ -16,14 +16,15 @@ mod members;
 
 use std::sync::Arc;
 
-pub use legend::{DomainFacts, Legend};
+pub use legend::{DomainFacts, ExceptionFacts, Legend};
 
 use crate::geo::{Geo, GeoInfo};
 use crate::policy::{GroupId, Policy};
 use crate::services::{Place, ServiceMap};
 use crate::table::{ClassTable, TableError};
 use crate::{
-    ClassId, Country, DomainId, Judgement, Query, Reason, Revision, ServiceId, Side, Verdict, Vlan,
+    ClassId, Country, DomainId, Judgement, Moment, Query, Reason, Revision, RuleId, ServiceId,
+    Side, Verdict, Vlan,
 };
 use classes::{Class, Classes};
 use matrix::{FAILSAFE, Matrix};
@@ -53,9 +54,11 @@ pub enum CompileError {
 }
 
 /// A policy and its geo data, compiled: immutable, shared by all workers, answers in constant time.
+/// All but the matrix is shared with the rulesets that [`Ruleset::at`] makes of it.
 #[derive(Debug)]
 pub struct Ruleset {
     revision: Revision,
+    now: Moment,
     table: Arc<ClassTable>,
     base: Arc<Base>,
     matrix: Matrix,
@@ -90,14 +93,20 @@ pub struct GeoFacts {
 }
 
 impl Ruleset {
-    /// Compiles a policy over a geo database that was loaded with the policy's overrides.
+    /// Compiles a policy over a geo database that was loaded with the policy's overrides, with the
+    /// exceptions that hold at a moment.
     ///
     /// # Errors
     /// More services, domains or rules than an id counts.
-    pub fn compile(policy: &Policy, geo: &Geo, revision: Revision) -> Result<Self, CompileError> {
+    pub fn compile(
+        policy: &Policy,
+        geo: &Geo,
+        now: Moment,
+        revision: Revision,
+    ) -> Result<Self, CompileError> {
         limits(policy)?;
         let found = Classes::compile(policy, &geo.keys());
-        let (matrix, rules) = Matrix::compile(policy, &found.list, &found.members)?;
+        let (matrix, rules) = Matrix::compile(policy, now, &found.list, &found.members)?;
         let table = Arc::new(ClassTable::compile(&found.v4, &found.v6)?);
         let base = Base {
             places: found.list.iter().map(|class| class.place).collect(),
@@ -114,7 +123,45 @@ impl Ruleset {
             },
         };
         let legend = Arc::new(Legend::new(policy, rules, Arc::clone(geo.origins())));
-        Ok(Self { revision, table, base: Arc::new(base), matrix, legend })
+        Ok(Self { revision, now, table, base: Arc::new(base), matrix, legend })
+    }
+
+    /// The same policy at another moment, with the exceptions that hold then. It shares everything
+    /// but the matrix, which is decided anew: ids and legend keep their meaning.
+    #[must_use]
+    pub fn at(&self, now: Moment, revision: Revision) -> Self {
+        Self {
+            revision,
+            now,
+            table: Arc::clone(&self.table),
+            base: Arc::clone(&self.base),
+            matrix: self.matrix.at(now, &self.base.classes, &self.base.members),
+            legend: Arc::clone(&self.legend),
+        }
+    }
+
+    /// The moment that it was decided for.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// The exceptions that hold in this ruleset.
+    pub fn exceptions(&self) -> impl Iterator<Item = &ExceptionFacts> {
+        self.legend.exceptions().iter().filter(|exception| self.now < exception.until)
+    }
+
+    /// When the next of its exceptions ends: from that second on, [`Ruleset::at`] is another ruleset.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Moment> {
+        self.exceptions().map(|exception| exception.until).min()
+    }
+
+    /// Whether a rule is an exception's; [`Legend::exception`] says which.
+    #[must_use]
+    #[inline]
+    pub fn is_exception(&self, rule: RuleId) -> bool {
+        rule != FAILSAFE && usize::from(rule.0) <= self.legend.exceptions().len()
     }
 
     /// The revision that this ruleset was compiled as.

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use filter::{
     Action, Actions, BURST, DropRecord, Filter, FilterConfig, Full, Now, Records, Shared, Timeouts,
 };
-use lookup::{Revision, Ruleset, Side};
+use lookup::{Moment, Revision, Ruleset, Side};
 
 pub(crate) use seeds::seeds;
 use witness::Witness;
@@ -55,7 +55,9 @@ const SHORT: Timeouts = Timeouts {
 fn rulesets() -> &'static [Ruleset] {
     static RULES: OnceLock<Vec<Ruleset>> = OnceLock::new();
     RULES.get_or_init(|| {
-        let load = |(number, name)| Ruleset::load(&data(name), Revision(number)).expect(name).0;
+        let load = |(number, name)| {
+            Ruleset::load(&data(name), Moment::default(), Revision(number)).expect(name).0
+        };
         (1..).zip(["rich.toml", "other.toml", "rich.toml", "other.toml"]).map(load).collect()
     })
 }

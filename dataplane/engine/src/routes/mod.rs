@@ -3,7 +3,11 @@
 mod change;
 mod see;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::Router;
 use lookup::{Revision, Ruleset};
@@ -26,7 +30,8 @@ pub(crate) fn metrics(state: Arc<State>) -> Router {
 /// # Errors
 /// Everything that is wrong with the policy.
 pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
-    let (ruleset, _) = Ruleset::load(policy, Revision(1)).map_err(Box::new)?;
+    let (ruleset, _) =
+        Ruleset::load(policy, SystemTime::now().into(), Revision(1)).map_err(Box::new)?;
     let legends = Legends::default();
     legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
     let publisher = Publisher::new(ruleset);

@@ -9,7 +9,7 @@ use std::{
 use af_xdp_rs::{SocketConfig, UmemConfig, sim::Kernel};
 use etherparse::PacketBuilder;
 use filter::{DropRecord, FilterConfig, Shared, Timeouts};
-use lookup::{Revision, Ruleset};
+use lookup::{Moment, Revision, Ruleset};
 use rtrb::Consumer;
 
 use super::*;
@@ -49,7 +49,7 @@ fn ruleset(policy: &str, revision: u32) -> Ruleset {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
     std::fs::write(&path, policy).unwrap();
-    Ruleset::load(&path, Revision(revision)).unwrap().0
+    Ruleset::load(&path, Moment::default(), Revision(revision)).unwrap().0
 }
 
 impl Bench {

@@ -9,7 +9,7 @@ use filter::{
     Action, Actions, BURST, Counters, DropReason, DropRecord, Filter, FilterConfig, Now, Shared,
     Timeouts,
 };
-use lookup::{Revision, Ruleset, Side};
+use lookup::{Moment, Revision, Ruleset, Side};
 
 /// Workers that share what workers share, and one ruleset.
 pub(crate) struct Lab {
@@ -35,7 +35,7 @@ fn ruleset(name: &str, revision: u32) -> Arc<Ruleset> {
 
 fn compile(name: &str, revision: u32) -> Ruleset {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{name}.toml"));
-    Ruleset::load(&path, Revision(revision)).expect("a test policy compiles").0
+    Ruleset::load(&path, Moment::default(), Revision(revision)).expect("a test policy compiles").0
 }
 
 impl Lab {
