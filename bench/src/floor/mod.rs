@@ -4,7 +4,6 @@
 //! take turns, several rounds, and the medians are compared: absolute figures drift by tens of per
 //! cent between runs, so only figures of one run stand beside each other.
 
-mod policy;
 mod record;
 
 use std::path::Path;
@@ -14,7 +13,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use crate::lab::{Lab, Setup};
 use crate::load::{Class, Flow, Generator, Kind, Order, Sink, spread};
-use crate::peers::{HugePages, Peer};
+use crate::peers::{Fence, HugePages, Peer};
 use crate::{Error, Result};
 
 /// Goal: Palisade's part of testpmd's rate.
@@ -23,6 +22,7 @@ const FLOWS: usize = 64;
 const HUGE_PAGES: u32 = 512;
 const WARM_UP: Duration = Duration::from_millis(500);
 const CORE: u32 = 1;
+const PORT: u16 = 123;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
@@ -79,10 +79,11 @@ pub fn run(peers: &[Peer], terms: Terms, records: &Path) -> Result<f64> {
 /// One turn of one peer in a lab of its own.
 fn measure(peer: Peer, terms: Terms) -> Result<f64> {
     let lab = Lab::new(1)?;
-    let setup = Setup { cores: vec![CORE], poll: "busy", ..Setup::new(&lab, policy::TEXT) };
+    let fence = Fence::new(None, &["DE", "FR", "NL"], PORT)?;
+    let setup = Setup { cores: vec![CORE], poll: "busy", ..Setup::new(&lab, &fence.policy()) };
     let flows = flows();
     let mut generator = Generator::outside(&lab, &flows, terms.wire_bytes)?;
-    let _running = peer.start(&lab, &setup)?;
+    let _running = peer.start(&lab, &setup, &fence)?;
     let order = |length| Order { length, count: None, rate_pps: None, core: 0 };
     generator.run(order(WARM_UP))?;
     let mut sink = Sink::at_servers(&lab, 1)?;
@@ -96,7 +97,7 @@ fn flows() -> Vec<Flow> {
         source: [5, 9, 0, 9].into(),
         target: [10, 1, 0, 10].into(),
         source_port: 1024,
-        target_port: 123,
+        target_port: PORT,
         class: Class(0),
         kind: Kind::Udp,
     };

@@ -22,6 +22,10 @@ const TAGS_IN_FRAMES: &str = "tx-vlan-hw-insert off tx-vlan-stag-hw-insert off";
 pub const CLIENT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xc0];
 /// Link-layer address of [`SERVER_VETH`].
 pub const SERVER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x50];
+/// Link-layer address of [`OUTSIDE`].
+pub const OUTSIDE_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x0a];
+/// Link-layer address of [`INSIDE`].
+const INSIDE_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x0b];
 
 /// Connects the three namespaces.
 pub(super) fn wire(
@@ -30,15 +34,17 @@ pub(super) fn wire(
     servers: &Namespace,
     queues: u16,
 ) -> Result<()> {
-    for (host, veth, mac, end) in
-        [(clients, CLIENT_VETH, CLIENT_MAC, OUTSIDE), (servers, SERVER_VETH, SERVER_MAC, INSIDE)]
-    {
+    for (host, veth, mac, end, end_mac) in [
+        (clients, CLIENT_VETH, CLIENT_MAC, OUTSIDE, OUTSIDE_MAC),
+        (servers, SERVER_VETH, SERVER_MAC, INSIDE, INSIDE_MAC),
+    ] {
         let shape = format!("numrxqueues {queues} numtxqueues {queues}");
         run(&format!(
-            "ip -n {} link add {veth} address {} {shape} type veth peer name {end} netns {} {shape}",
+            "ip -n {} link add {veth} address {} {shape} type veth peer name {end} netns {} address {} {shape}",
             host.name(),
             mac_text(mac),
             gateway.name(),
+            mac_text(end_mac),
         ))?;
         quiet(gateway, end)?;
         host_end(host, veth)?;
@@ -89,7 +95,7 @@ fn quiet(gateway: &Namespace, interface: &str) -> Result<()> {
 }
 
 /// Writes a network setting; `/proc/sys/net` is that of the thread that opens it.
-pub(super) fn set(namespace: &Namespace, file: &str, value: &str) -> Result<()> {
+pub(crate) fn set(namespace: &Namespace, file: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/net/{file}");
     namespace.enter(|| std::fs::write(&path, value).map_err(system("write", &path)))
 }
@@ -114,6 +120,6 @@ pub(super) fn steer(host: &Namespace, veth: &str, queue: u16, queues: u16) -> Re
     Ok(())
 }
 
-fn mac_text(mac: [u8; 6]) -> String {
+pub(crate) fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }

@@ -1,4 +1,4 @@
-//! Loads the bench's two BPF objects and finds what is in them.
+//! Loads the bench's BPF objects and finds what is in them.
 
 use aya::maps::{Array, Map, MapData, PerCpuArray};
 use aya::programs::Xdp;
@@ -7,7 +7,7 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use crate::{Error, Result};
 
 /// Loads an object with the size of one of its maps set, and its one program.
-pub(super) fn load(
+pub(crate) fn load(
     object: &[u8],
     program: &'static str,
     map: &'static str,
@@ -22,7 +22,7 @@ pub(super) fn load(
 }
 
 /// The program, to attach or to run.
-pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, program: &'static str) -> Result<&'a mut Xdp> {
+pub(crate) fn xdp<'a>(ebpf: &'a mut Ebpf, program: &'static str) -> Result<&'a mut Xdp> {
     let found = ebpf.program_mut(program).ok_or_else(|| missing(program))?;
     found.try_into().map_err(failed("use", program))
 }
@@ -43,7 +43,8 @@ pub(super) fn per_cpu<'a, V: Pod>(
     find(ebpf, map)?.try_into().map_err(failed("use map", map))
 }
 
-fn find<'a>(ebpf: &'a mut Ebpf, map: &'static str) -> Result<&'a mut Map> {
+/// Any map.
+pub(crate) fn find<'a>(ebpf: &'a mut Ebpf, map: &'static str) -> Result<&'a mut Map> {
     ebpf.map_mut(map).ok_or_else(|| missing(map))
 }
 

@@ -22,7 +22,7 @@ const HEADER_BYTES: usize = 80;
 const FCS_BYTES: usize = 4;
 
 /// What the frames of a flow are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     /// UDP datagrams.
     #[default]
@@ -66,7 +66,7 @@ pub struct Flow {
 }
 
 /// A flow as the map of the BPF program has it (`struct flow`): ten words of header, then
-/// `header_bytes`, `frame_bytes`, `checksum`, and `tag`.
+/// `header_bytes`, `frame_bytes`, `checksum`, `tag`, and the sequence.
 pub(super) type Entry = [u64; 12];
 
 impl Flow {

@@ -11,9 +11,10 @@ use aya::Ebpf;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::bpf::{self, failed};
-use super::flow::{Entry, Flow, MAX_FLOWS, Macs};
+use super::flow::{Class, Entry, Flow, MAX_FLOWS, Macs};
+use super::sizes::Sizes;
 use crate::error::system;
-use crate::lab::{CLIENT_MAC, CLIENT_VETH, Lab, Namespace, SERVER_MAC, SERVER_VETH};
+use crate::lab::{CLIENT_MAC, CLIENT_VETH, Lab, Namespace, OUTSIDE_MAC, SERVER_MAC, SERVER_VETH};
 use crate::{Error, Result};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/pktgen.bpf.o");
@@ -23,6 +24,25 @@ const REPEAT: u32 = 1 << 22;
 /// Longest run, whatever is ordered: no load is left behind by mistake.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// A gap between frames is in 2^-20 nanoseconds (`bpf/pktgen.bpf.c`).
+const GAP_BITS: u32 = 20;
+/// A share of 1 (`bpf/pktgen.bpf.c`).
+const EVERY_FRAME: f64 = 65_536.0;
+/// Entries of the map of classes.
+const CLASSES: u32 = 64;
+
+/// Frames that open a flow which was not there before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Fresh {
+    /// None: each entry of the table is one flow.
+    #[default]
+    Never,
+    /// A share of the frames, 0 to 1.
+    Share(f64),
+    /// So many a second.
+    Rate(u64),
+}
+
 /// What to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -30,7 +50,8 @@ pub struct Order {
     pub length: Duration,
     /// Frames at most; `None`: as many as the time allows.
     pub count: Option<u64>,
-    /// Frames a second; `None`: as fast as the core can.
+    /// Frames a second; `None`: as fast as the core can. A paced frame is marked with the time at
+    /// which it should go out.
     pub rate_pps: Option<u64>,
     /// The core to run on.
     pub core: usize,
@@ -45,6 +66,8 @@ pub struct Sent {
     pub bytes: u64,
     /// From the first frame to the last.
     pub length: Duration,
+    /// Frames that opened a fresh flow.
+    pub fresh: u64,
 }
 
 impl Sent {
@@ -62,28 +85,45 @@ pub struct Generator<'lab> {
     namespace: &'lab Namespace,
     ebpf: Ebpf,
     ifindex: u32,
-    flows: u32,
+    entries: u32,
     longest_bytes: usize,
+    fresh: Fresh,
+    /// Where the fresh flows of the next order begin: entry and epoch.
+    fresh_next: [u64; 2],
 }
 
 impl<'lab> Generator<'lab> {
-    /// A generator that sends from the clients towards the servers, with frames of a size on the
-    /// wire of 64 to 1518 bytes (FCS included).
+    /// A generator that sends from the clients towards the servers' own address of the link.
     ///
     /// # Errors
-    /// When there are no flows or too many, the size is out of range, or the program does not load.
-    pub fn outside(lab: &'lab Lab, flows: &[Flow], wire_bytes: usize) -> Result<Self> {
+    /// When there are no flows or too many, a size is out of range, or the program does not load.
+    pub fn outside(lab: &'lab Lab, flows: &[Flow], sizes: impl Into<Sizes>) -> Result<Self> {
         let macs = Macs { from: CLIENT_MAC, to: SERVER_MAC };
-        Self::load(&lab.clients, CLIENT_VETH, macs, flows, wire_bytes)
+        Self::load(&lab.clients, CLIENT_VETH, macs, flows, sizes.into())
+    }
+
+    /// A generator that sends from the clients to the gateway, as to a router.
+    ///
+    /// # Errors
+    /// As [`Generator::outside`].
+    pub fn routed(lab: &'lab Lab, flows: &[Flow], sizes: impl Into<Sizes>) -> Result<Self> {
+        let macs = Macs { from: CLIENT_MAC, to: OUTSIDE_MAC };
+        Self::load(&lab.clients, CLIENT_VETH, macs, flows, sizes.into())
     }
 
     /// A generator that sends from the servers towards the clients.
     ///
     /// # Errors
     /// As [`Generator::outside`].
-    pub fn inside(lab: &'lab Lab, flows: &[Flow], wire_bytes: usize) -> Result<Self> {
+    pub fn inside(lab: &'lab Lab, flows: &[Flow], sizes: impl Into<Sizes>) -> Result<Self> {
         let macs = Macs { from: SERVER_MAC, to: CLIENT_MAC };
-        Self::load(&lab.servers, SERVER_VETH, macs, flows, wire_bytes)
+        Self::load(&lab.servers, SERVER_VETH, macs, flows, sizes.into())
+    }
+
+    /// Opens fresh flows from now on: an entry's own with another source port.
+    #[must_use]
+    pub fn fresh(self, fresh: Fresh) -> Self {
+        Self { fresh, ..self }
     }
 
     fn load(
@@ -91,33 +131,44 @@ impl<'lab> Generator<'lab> {
         veth: &str,
         macs: Macs,
         flows: &[Flow],
-        wire_bytes: usize,
+        sizes: Sizes,
     ) -> Result<Self> {
         if !(1..=MAX_FLOWS).contains(&flows.len()) {
             let text = format!("{} flows: choose 1 to {MAX_FLOWS}", flows.len());
             return Err(Error::Usage(text));
         }
-        if !(64..=1518).contains(&wire_bytes) {
-            let text = format!("frames of {wire_bytes} bytes: choose 64 to 1518, FCS included");
-            return Err(Error::Usage(text));
-        }
-        let mut ebpf = bpf::load(OBJECT, "pktgen", "flows", flows.len())?;
+        let sizes = sizes.checked()?;
+        let entries = sizes.entries(flows.len());
+        let turns = entries / flows.len();
+        let mut ebpf = bpf::load(OBJECT, "pktgen", "flows", entries)?;
         let mut table = bpf::array::<Entry>(&mut ebpf, "flows")?;
-        for (index, flow) in (0..).zip(flows) {
-            let entry = flow.entry(index as usize, macs, wire_bytes).ok_or_else(|| {
+        let mut longest_bytes = 0;
+        for (place, flow) in flows.iter().flat_map(|flow| vec![flow; turns]).enumerate() {
+            let entry = flow.entry(place, macs, sizes.of(place)).ok_or_else(|| {
                 Error::Usage(format!("{} and {} are of two families", flow.source, flow.target))
             })?;
-            table.set(index, entry, 0).map_err(failed("fill map", "flows"))?;
+            table.set(place as u32, entry, 0).map_err(failed("fill map", "flows"))?;
+            longest_bytes = longest_bytes.max(flow.frame_bytes(sizes.of(place)));
         }
-        let longest = flows.iter().map(|flow| flow.frame_bytes(wire_bytes)).max();
-        let ifindex = namespace.enter(|| index(veth))?;
         Ok(Self {
             namespace,
             ebpf,
-            ifindex,
-            flows: flows.len() as u32,
-            longest_bytes: longest.unwrap_or_default(),
+            ifindex: namespace.enter(|| index(veth))?,
+            entries: entries as u32,
+            longest_bytes,
+            fresh: Fresh::Never,
+            fresh_next: [0; 2],
         })
+    }
+
+    /// Frames of a class sent so far, in all orders.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub fn offered(&mut self, class: Class) -> Result<u64> {
+        let offered = bpf::array::<u64>(&mut self.ebpf, "offered")?;
+        let class = u32::from(class.0).min(CLASSES - 1);
+        offered.get(&class, 0).map_err(failed("read map", "offered"))
     }
 
     /// Sends as ordered, and returns when that is done.
@@ -127,34 +178,44 @@ impl<'lab> Generator<'lab> {
     pub fn run(&mut self, order: Order) -> Result<Sent> {
         let length = order.length.min(LONGEST);
         let words = [
-            u64::from_ne_bytes(pair(self.ifindex, self.flows)),
+            u64::from_ne_bytes(pair(self.ifindex, self.entries)),
             order.count.unwrap_or(0),
             length.as_nanos() as u64,
-            order.rate_pps.unwrap_or(0),
+            order.rate_pps.map_or(0, gap),
+            if let Fresh::Rate(pps) = self.fresh { pps } else { 0 },
+            if let Fresh::Share(part) = self.fresh { (part * EVERY_FRAME) as u64 } else { 0 },
         ];
         if order.count == Some(0) || order.rate_pps == Some(0) || length.is_zero() {
             return Ok(Sent::default());
         }
         write(&mut self.ebpf, "orders", words)?;
-        write(&mut self.ebpf, "progress", [0_u64; 6])?;
+        let [next, epoch] = self.fresh_next;
+        write(&mut self.ebpf, "progress", [0, 0, 0, 0, 0, 0, 0, 0, next, epoch])?;
         let repeat = order.count.unwrap_or(u64::MAX).clamp(64, u64::from(REPEAT)) as u32;
         let frame = vec![0; self.longest_bytes];
         let namespace = self.namespace;
-        let ebpf = &mut self.ebpf;
+        let (ebpf, fresh_next) = (&mut self.ebpf, &mut self.fresh_next);
         namespace.enter(|| {
             pin(order.core)?;
             loop {
                 let program = bpf::xdp(ebpf, "pktgen")?;
                 live::run(program, &frame, Ingress::default(), repeat, 64)
                     .map_err(failed("run", "pktgen"))?;
-                let [packets, bytes, _, start_ns, last_ns, over] = read::<6>(ebpf, "progress")?;
+                let [packets, bytes, _, start_ns, last_ns, over, fresh, _, next, epoch] =
+                    read::<10>(ebpf, "progress")?;
+                *fresh_next = [next, epoch];
                 if over != 0 || order.count.is_some_and(|count| packets >= count) {
                     let length = Duration::from_nanos(last_ns.saturating_sub(start_ns));
-                    return Ok(Sent { packets, bytes, length });
+                    return Ok(Sent { packets, bytes, length, fresh });
                 }
             }
         })
     }
+}
+
+/// The time between two frames; never 0, which would be as fast as the core can.
+fn gap(rate_pps: u64) -> u64 {
+    ((1_000_000_000 << GAP_BITS) / rate_pps.max(1)).max(1)
 }
 
 /// Pins the calling thread to one core.
@@ -165,7 +226,8 @@ pub(crate) fn pin(core: usize) -> Result<()> {
         .map_err(|errno| system("pin a thread to core", &core.to_string())(errno.into()))
 }
 
-fn index(veth: &str) -> Result<u32> {
+/// The number of an interface of the namespace that the thread is in.
+pub(crate) fn index(veth: &str) -> Result<u32> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)
         .map_err(system("open", "a socket"))?;
     rustix::net::netdevice::name_to_index(&socket, veth)

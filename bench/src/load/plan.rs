@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use lookup::OriginKeys;
+use lookup::{Country, OriginKeys};
 
 use super::flow::{Class, Flow, Kind, MAX_FLOWS};
 use super::random::Random;
@@ -32,6 +32,14 @@ impl Plan {
     /// # Errors
     /// When there are too many flows or shares, or the database has no address of a share.
     pub fn draw(&self, keys: &OriginKeys) -> Result<Vec<Flow>> {
+        self.draw_at(keys, &[])
+    }
+
+    /// As [`Plan::draw`], before a fence that lets some countries in.
+    ///
+    /// # Errors
+    /// As [`Plan::draw`].
+    pub fn draw_at(&self, keys: &OriginKeys, welcome: &[Country]) -> Result<Vec<Flow>> {
         if self.flows > MAX_FLOWS || self.shares.0.len() > 64 {
             let text = format!("at most {MAX_FLOWS} flows and 64 shares");
             return Err(Error::Usage(text));
@@ -42,7 +50,7 @@ impl Plan {
         for ((class, share), part) in (0..).zip(&self.shares.0).zip(parts) {
             let none =
                 || Error::Usage(format!("the geo database knows no address of {}", share.origin));
-            let sources = Sources::of(keys, share.origin).ok_or_else(none)?;
+            let sources = Sources::of(keys, share.origin, welcome).ok_or_else(none)?;
             for turn in 0..part {
                 let flow = self.flow(&sources, Class(class), turn % 2 == 1, &mut random);
                 flows.push(flow.ok_or_else(none)?);

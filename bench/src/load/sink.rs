@@ -6,6 +6,7 @@ use aya::Ebpf;
 use aya::programs::XdpMode;
 
 use super::bpf::{self, failed};
+use super::delays::{BUCKETS, Delays};
 use super::flow::Class;
 use crate::Result;
 use crate::lab::{CLIENT_VETH, Lab, Namespace, SERVER_VETH};
@@ -24,8 +25,10 @@ pub struct Count {
     pub bytes: u64,
     /// Frames that came after a later one of the same flow (RFC 4737).
     pub reordered: u64,
-    /// Sum of the times from generator to sink.
+    /// Sum of the times from when they should have gone out to the sink.
     pub delay_ns: u64,
+    /// Sequence numbers that were left out by a later frame of the flow: lost, or reordered.
+    pub gaps: u64,
     first_ns: u64,
     last_ns: u64,
 }
@@ -44,7 +47,7 @@ impl Count {
         if seconds > 0.0 { self.packets as f64 / seconds } else { 0.0 }
     }
 
-    fn add(&mut self, [packets, bytes, reordered, first_ns, last_ns, delay_ns, ..]: [u64; 8]) {
+    fn add(&mut self, [packets, bytes, reordered, first_ns, last_ns, delay_ns, gaps, _]: [u64; 8]) {
         if packets == 0 {
             return;
         }
@@ -54,6 +57,7 @@ impl Count {
         self.bytes += bytes;
         self.reordered += reordered;
         self.delay_ns += delay_ns;
+        self.gaps += gaps;
     }
 }
 
@@ -118,5 +122,18 @@ impl Sink {
             values.iter().for_each(|value| count.add(*value));
         }
         Ok(count)
+    }
+
+    /// How long the frames of all classes took so far.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub fn delays(&mut self) -> Result<Delays> {
+        let delays = bpf::per_cpu::<u64>(&mut self.ebpf, "delays")?;
+        let bucket = |bucket| {
+            let values = delays.get(&bucket, 0).map_err(failed("read map", "delays"))?;
+            Ok(values.iter().sum())
+        };
+        (0..BUCKETS as u32).map(bucket).collect::<Result<_>>().map(Delays::new)
     }
 }

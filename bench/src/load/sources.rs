@@ -1,4 +1,4 @@
-//! Source addresses by country: `DE:50,US:30,unknown:20` over a geo database.
+//! Source addresses by country and by verdict: `DE:50,denied:30,unknown:20` over a geo database.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +16,12 @@ pub enum Origin {
     Country(Country),
     /// Public addresses that the database has no country for.
     Unknown,
+    /// Any country that the fence lets in.
+    Allowed,
+    /// Any country that the fence keeps out.
+    Denied,
+    /// Any public address.
+    Anywhere,
 }
 
 /// A part of the load.
@@ -36,6 +42,9 @@ impl fmt::Display for Origin {
         match self {
             Self::Country(country) => country.fmt(f),
             Self::Unknown => f.write_str("unknown"),
+            Self::Allowed => f.write_str("allowed"),
+            Self::Denied => f.write_str("denied"),
+            Self::Anywhere => f.write_str("anywhere"),
         }
     }
 }
@@ -44,14 +53,20 @@ impl FromStr for Shares {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong =
-            |part: &str| Error::Usage(format!("`{part}`: write shares as DE:50,US:30,unknown:20"));
+        let wrong = |part: &str| {
+            Error::Usage(format!(
+                "`{part}`: write shares of countries, unknown, allowed, denied, anywhere, as DE:50,unknown:20"
+            ))
+        };
         let share = |part: &str| {
             let (name, weight) = part.split_once(':').ok_or_else(|| wrong(part))?;
-            let origin = match Country::new(name) {
-                Some(country) => Origin::Country(country),
-                None if name == "unknown" => Origin::Unknown,
-                None => return Err(wrong(part)),
+            let origin = match (name, Country::new(name)) {
+                (_, Some(country)) => Origin::Country(country),
+                ("unknown", _) => Origin::Unknown,
+                ("allowed", _) => Origin::Allowed,
+                ("denied", _) => Origin::Denied,
+                ("anywhere", _) => Origin::Anywhere,
+                _ => return Err(wrong(part)),
             };
             let weight = weight.parse().ok().filter(|weight| *weight > 0);
             Ok(Share { origin, weight: weight.ok_or_else(|| wrong(part))? })
@@ -93,15 +108,20 @@ struct Pool<A> {
 }
 
 impl Sources {
-    /// The networks of an origin; `None` when the database has none in either family.
+    /// The networks of an origin, with a fence that lets some countries in; `None` when the database
+    /// has none in either family.
     #[must_use]
-    pub fn of(keys: &OriginKeys, origin: Origin) -> Option<Self> {
+    pub fn of(keys: &OriginKeys, origin: Origin, welcome: &[Country]) -> Option<Self> {
+        let welcomes = |country: &Country| welcome.contains(country);
         let wanted: Vec<bool> = keys
             .keys
             .iter()
             .map(|key| match origin {
                 Origin::Country(country) => key.country == Some(country),
                 Origin::Unknown => key.country.is_none(),
+                Origin::Allowed => key.country.is_some_and(|country| welcomes(&country)),
+                Origin::Denied => key.country.is_some_and(|country| !welcomes(&country)),
+                Origin::Anywhere => true,
             })
             .collect();
         let holds = |id: u32| wanted.get(id as usize).copied().unwrap_or(false);
