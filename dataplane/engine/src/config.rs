@@ -1,5 +1,6 @@
 //! `gateway.toml`: the machine. Every key but `interface` has a default; docs/gateway.md lists them.
 
+mod drops;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -15,6 +16,7 @@ use filter::Timeouts;
 use lookup::document::{Document, LoadError, Problem, Source, suggest};
 use toml::Spanned;
 
+pub use self::drops::{Drops, Rotate, Syslog};
 use self::text::{FileText, TimeoutsText};
 use crate::{Error, cores};
 
@@ -59,10 +61,8 @@ pub struct Config {
     pub flows: usize,
     /// How long silent flows are remembered.
     pub timeouts: Timeouts,
-    /// The drop log.
-    pub drops: PathBuf,
-    /// Full drop records a second and worker.
-    pub records_per_s: u32,
+    /// Where drop records go.
+    pub drops: Drops,
     /// The control socket.
     pub socket: PathBuf,
     /// Where metrics are served over TCP, if anywhere.
@@ -96,7 +96,6 @@ impl Config {
         let file = FileText::read(&mut document);
         let [outside, inside] = interfaces(&mut document, &file);
         let workers = file.workers;
-        let drops = file.drops;
         let control = file.control;
         let config = Self {
             policy: folder.join(path(file.policy, "policy.toml")),
@@ -108,8 +107,7 @@ impl Config {
             frames: number(&mut document, workers.frames, 16_384, 512, 1 << 22),
             flows: number(&mut document, workers.flows, 1 << 20, 64, 1 << 26) as usize,
             timeouts: timeouts(&mut document, file.timeouts),
-            drops: folder.join(path(drops.path, "/var/log/palisade/drops.jsonl")),
-            records_per_s: number(&mut document, drops.rate, 10_000, 0, u32::MAX),
+            drops: Drops::read(&mut document, file.drops, file.rotate, folder),
             socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
             metrics: control.metrics.and_then(|text| address(&mut document, &text)),
             fail: choice(&mut document, file.fail.mode, "fail mode", &FAILS),

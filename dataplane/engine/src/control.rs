@@ -13,13 +13,22 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use axum::{Router, serve::Listener};
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
@@ -165,11 +174,30 @@ async fn replaced(socket: &Socket) -> Socket {
     }
 }
 
+/// Set by an answer that has no end: its connection has none either.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endless(Arc<AtomicBool>);
+
+impl Endless {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Serves whoever connects, a bounded number at a time, each for a bounded time.
 async fn listen<L: Listener>(mut listener: L, router: Router, slots: Arc<Semaphore>) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let (stream, _) = listener.accept().await;
-        let service = TowerToHyperService::new(router.clone());
+        let endless = Endless::default();
+        let (inner, asked) = (TowerToHyperService::new(router.clone()), endless.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(asked.clone());
+            inner.call(request)
+        });
         tokio::spawn(async move {
             let _slot = slot;
             let connection = http1::Builder::new()
@@ -178,7 +206,10 @@ async fn listen<L: Listener>(mut listener: L, router: Router, slots: Arc<Semapho
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
             // A client that broke off, or took too long, gets no answer.
-            let _ = timeout(EXCHANGE, connection).await;
+            let mut connection = pin!(connection);
+            if timeout(EXCHANGE, connection.as_mut()).await.is_err() && endless.is_set() {
+                let _ = connection.await;
+            }
         });
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     cores,
     interface::{Interface, Pair},
+    pace::Pace,
     publish::Publisher,
     records::Sender,
     say,
@@ -130,7 +131,7 @@ pub(crate) fn minds(
             let filter = Filter::new(
                 FilterConfig {
                     flows: config.flows,
-                    records_per_s: config.records_per_s,
+                    records_per_s: config.drops.records_per_s,
                     key: random_key()?,
                     timeouts: config.timeouts,
                 },
@@ -145,6 +146,7 @@ pub(crate) fn minds(
                 board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
                 kernel_dropped: [0; 2],
                 longest_pause_ms: 0,
+                pace: Pace::default(),
             })
         })
         .collect()

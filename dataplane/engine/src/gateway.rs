@@ -19,7 +19,7 @@ use std::{
 
 use lookup::{Problem, Revision, Ruleset};
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
 };
 use tokio::sync::oneshot;
@@ -29,14 +29,16 @@ use crate::{
     control::Control,
     cores,
     crew::{self, Crew, minds},
-    log::LogState,
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
+    recent::Recent,
     records, say,
+    sinks::{self, Sinks},
     state::State,
     thread::{Event, Thread, spawn},
     valve,
+    view::View,
 };
 
 /// Drop records that may wait for the logger, per worker: a second of them at the default rate.
@@ -84,9 +86,14 @@ impl Gateway {
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
-        let log = Arc::new(LogState::default());
         let names = [config.outside.clone(), config.inside.clone()];
-        let logger = Logger::open(&config.drops, names, rings, legends.clone(), Arc::clone(&log))?;
+        let view = View {
+            ledger: Arc::new(sinks::ledger(&config.drops)),
+            log: config.drops.path.clone(),
+            recent: Arc::new(Recent::new(names)),
+        };
+        let sinks = Sinks::open(&config.drops, Arc::clone(&view.ledger))?;
+        let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&view.recent));
 
         let started = Instant::now();
         let publisher = Publisher::new(ruleset);
@@ -96,8 +103,15 @@ impl Gateway {
         signals(sender.clone())?;
         let mut crew = Crew::new(minds, sender.clone());
         let interfaces = crew.start(config, &[])?.into();
-        let state =
-            State::new(config.policy.clone(), publisher, legends, boards, interfaces, log, started);
+        let state = State::new(
+            config.policy.clone(),
+            publisher,
+            legends,
+            boards,
+            interfaces,
+            view,
+            started,
+        );
         Self::beside(config, Arc::new(state), warnings, crew, (logger, control), sender, events)
     }
 
@@ -151,7 +165,8 @@ impl Gateway {
         self.state.status()
     }
 
-    /// Runs until SIGINT or SIGTERM, reloads at SIGHUP; returns the last status.
+    /// Runs until SIGINT or SIGTERM, reloads at SIGHUP, begins the log anew at SIGUSR1; returns the last
+    /// status.
     ///
     /// # Errors
     /// [`Error::Ended`] when a thread is over before it was asked to.
@@ -159,6 +174,7 @@ impl Gateway {
         let ended = loop {
             match self.events.recv_timeout(LOOK) {
                 Ok(Event::Reload) => self.reload.again = true,
+                Ok(Event::Turn) => self.state.view().ledger.turn(),
                 Ok(Event::Ended(thread)) => break Some(thread),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -218,7 +234,10 @@ impl Gateway {
         }
         let gone = self.logger.end(GRACE);
         if gone.is_none() {
-            say(format_args!("the logger hangs: {} takes nothing", self.config.drops.display()));
+            say(format_args!(
+                "the logger hangs: {} takes nothing",
+                self.config.drops.path.display()
+            ));
         }
         let status = self.state.status();
         self.control.ask();
@@ -258,12 +277,16 @@ fn check_cores(config: &Config) -> Result<(), Error> {
 }
 
 fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("wait for", "signals"))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])
+        .map_err(Error::io("wait for", "signals"))?;
     let never = Arc::new(AtomicBool::new(false));
     spawn("signals".into(), never, events.clone(), move || {
         for signal in signals.forever() {
-            let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
+            let event = match signal {
+                SIGHUP => Event::Reload,
+                SIGUSR1 => Event::Turn,
+                _ => Event::Stop,
+            };
             if events.send(event).is_err() {
                 return;
             }

@@ -16,32 +16,41 @@ mod control;
 mod cores;
 mod crew;
 mod error;
+mod event;
 mod gateway;
 mod idle;
 mod interface;
+mod ledger;
 mod line;
 mod log;
 mod logger;
 mod metrics;
+mod pace;
+mod pattern;
 mod privilege;
 mod publish;
+mod recent;
 mod records;
 mod routes;
 mod say;
+mod sinks;
 mod state;
 mod status;
 mod sync;
 mod tags;
 mod thread;
 mod valve;
+mod view;
+mod wanted;
 mod worker;
 
 pub use age::{GeoAge, Warning};
-pub use config::{Config, FailMode, Mode, Poll};
+pub use config::{Config, Drops, FailMode, Mode, Poll, Rotate, Syslog};
 pub use error::Error;
 pub use gateway::Gateway;
 pub use routes::rehearsal;
 pub use say::say;
 pub use status::{
-    DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, Status, WorkerStatus,
+    BurstTimes, DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, SinkStatus,
+    Status, WorkerStatus,
 };

@@ -4,7 +4,7 @@
 //! (<https://docs.suricata.io/en/latest/output/eve/eve-json-format.html>), with one object `palisade`
 //! beside it.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, fmt, net::IpAddr};
 
 use filter::DropRecord;
 use lookup::{Legend, Side};
@@ -13,9 +13,9 @@ use serde::Serialize;
 /// One line of the log.
 #[derive(Serialize)]
 pub(crate) struct Line<'a> {
-    timestamp: String,
-    event_type: &'static str,
-    src_ip: Option<IpAddr>,
+    pub(crate) timestamp: String,
+    pub(crate) event_type: &'static str,
+    pub(crate) src_ip: Option<IpAddr>,
     src_port: u16,
     dest_ip: Option<IpAddr>,
     dest_port: u16,
@@ -23,20 +23,20 @@ pub(crate) struct Line<'a> {
     in_iface: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     vlan: Option<[u16; 1]>,
-    palisade: Explanation<'a>,
+    pub(crate) palisade: Explanation<'a>,
 }
 
 /// What Palisade adds to an EVE line.
 #[derive(Serialize)]
-struct Explanation<'a> {
-    country: Option<String>,
+pub(crate) struct Explanation<'a> {
+    pub(crate) country: Option<String>,
     country_from: Option<&'static str>,
-    asn: Option<u32>,
+    pub(crate) asn: Option<u32>,
     prefix: Option<String>,
-    domain: Option<&'a str>,
+    pub(crate) domain: Option<&'a str>,
     service: Option<&'a str>,
     rule: Option<&'a str>,
-    reason: &'static str,
+    pub(crate) reason: &'static str,
     revision: u32,
     suppressed: u32,
     shadow: bool,
@@ -81,29 +81,67 @@ impl<'a> Line<'a> {
     }
 }
 
-/// EVE's names of protocols; a number where there is none.
-struct Proto(u8);
+/// `drop 203.0.113.9:999 -> 10.2.0.5:5432/TCP not_allowed (internal/postgres, default), US AS64500`
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event_type, palisade: why, .. } = self;
+        let src = End(self.src_ip, self.src_port);
+        let dest = End(self.dest_ip, self.dest_port);
+        write!(f, "{event_type} {src} -> {dest}/{} {}", self.proto.name(), why.reason)?;
+        if let (Some(domain), Some(service)) = (why.domain, why.service) {
+            write!(f, " ({domain}/{service}, {})", why.rule.unwrap_or("no rule"))?;
+        }
+        write!(f, ", {}", why.country.as_deref().unwrap_or("no country"))?;
+        why.asn.map_or(Ok(()), |asn| write!(f, " AS{asn}"))?;
+        if why.suppressed > 0 {
+            write!(f, ", {} more suppressed", why.suppressed)?;
+        }
+        Ok(())
+    }
+}
 
-impl Serialize for Proto {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            1 => serializer.serialize_str("ICMP"),
-            6 => serializer.serialize_str("TCP"),
-            17 => serializer.serialize_str("UDP"),
-            33 => serializer.serialize_str("DCCP"),
-            41 => serializer.serialize_str("IPv6"),
-            47 => serializer.serialize_str("GRE"),
-            50 => serializer.serialize_str("ESP"),
-            58 => serializer.serialize_str("IPv6-ICMP"),
-            132 => serializer.serialize_str("SCTP"),
-            136 => serializer.serialize_str("UDP-LITE"),
-            other => serializer.collect_str(&other),
+/// An address with its port, as people write it.
+struct End(Option<IpAddr>, u16);
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self(None, _) => f.write_str("?"),
+            Self(Some(address), port) => std::net::SocketAddr::new(address, port).fmt(f),
         }
     }
 }
 
+/// EVE's names of protocols; a number where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proto(pub(crate) u8);
+
+impl Proto {
+    pub(crate) fn name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self.0 {
+            1 => "ICMP",
+            6 => "TCP",
+            17 => "UDP",
+            33 => "DCCP",
+            41 => "IPv6",
+            47 => "GRE",
+            50 => "ESP",
+            58 => "IPv6-ICMP",
+            132 => "SCTP",
+            136 => "UDP-LITE",
+            other => return Cow::Owned(other.to_string()),
+        })
+    }
+}
+
+impl Serialize for Proto {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
 /// RFC 3339 in UTC with microseconds.
-fn timestamp(unix_ns: u64) -> String {
+pub(crate) fn timestamp(unix_ns: u64) -> String {
     let microseconds = i64::try_from(unix_ns / 1_000).unwrap_or(i64::MAX);
     jiff::Timestamp::from_microsecond(microseconds)
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())

@@ -7,55 +7,27 @@
 //! Before each write the log looks whether its path still leads to its file. A log that was renamed
 //! (logrotate) or removed is opened anew, without a signal; one that cannot be written (full disk,
 //! stalled reader) keeps its lines until it can. It never blocks on a pipe, so a stop never waits for
-//! one. Costs three system calls a write, and a write has up to 256 KiB.
+//! one. Between two writes, when no line is cut, it may begin a new file by itself: see [`rotation`].
+//! Costs three system calls a write, and a write has up to 256 KiB.
+
+mod rotation;
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
-use serde::Serialize;
 
-use crate::say;
+use self::rotation::Rotation;
+use crate::{config::Rotate, ledger::Account, say};
 
-/// Bytes of lines that wait for one write.
-const BUFFER_BYTES: usize = 1 << 18;
 /// How long a log may take nothing before the operator hears of it.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What `status` shows of the log.
-#[derive(Debug, Default)]
-pub(crate) struct LogState {
-    unwritten: AtomicU64,
-    trouble: Mutex<Option<String>>,
-}
-
-impl LogState {
-    /// Records that were never written; final, at the end.
-    pub(crate) fn unwritten(&self) -> u64 {
-        self.unwritten.load(Ordering::Relaxed)
-    }
-
-    /// Why nothing can be written now.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) -> bool {
-        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = known.is_some() != trouble.is_some();
-        *known = trouble;
-        changed
-    }
-}
 
 /// The file at a path, whichever that is.
 #[derive(Debug)]
@@ -65,46 +37,63 @@ pub(crate) struct Log {
     buffer: Vec<u8>,
     /// Bytes of the buffer that are in the file.
     done: usize,
+    rotation: Rotation,
     /// Since when nothing can be written.
     stuck: Option<Instant>,
-    state: Arc<LogState>,
+    /// What it takes no lines for, once that is worth a word.
+    trouble: Option<String>,
+    account: Arc<Account>,
 }
 
 impl Log {
-    /// Opens the log for appending, and makes its folder where there is none.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(crate) fn open(path: &Path, state: Arc<LogState>) -> io::Result<Self> {
-        let file = Some(open(path)?);
-        let buffer = Vec::with_capacity(2 * BUFFER_BYTES);
-        Ok(Self { path: path.to_owned(), file, buffer, done: 0, stuck: None, state })
-    }
-
-    /// Whether it takes more lines before the next write.
-    pub(crate) fn room(&self) -> bool {
-        self.buffer.len() < BUFFER_BYTES
-    }
-
-    /// Takes one line.
-    pub(crate) fn push(&mut self, line: &impl Serialize) {
-        let whole = self.buffer.len();
-        match serde_json::to_writer(&mut self.buffer, line) {
-            Ok(()) => self.buffer.push(b'\n'),
-            // Never in practice: a line has nothing that JSON cannot say.
-            Err(_) => {
-                self.buffer.truncate(whole);
-                self.state.unwritten.fetch_add(1, Ordering::Relaxed);
-            }
+    /// The log at `path`, which is opened with the first line.
+    pub(crate) fn new(path: PathBuf, rotate: Option<Rotate>, account: Arc<Account>) -> Self {
+        Self {
+            path,
+            file: None,
+            buffer: Vec::new(),
+            done: 0,
+            rotation: Rotation::new(rotate),
+            stuck: None,
+            trouble: None,
+            account,
         }
     }
 
-    /// Writes what waits; `false` when some of it waits on.
-    pub(crate) fn flush(&mut self) -> bool {
+    /// Opens it now, and makes its folder where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn open(mut self) -> io::Result<Self> {
+        self.follow()?;
+        Ok(self)
+    }
+
+    /// Bytes of lines that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes one line, whole, with its end.
+    pub(crate) fn push(&mut self, line: &[u8]) {
+        self.buffer.extend_from_slice(line);
+    }
+
+    /// What it takes no lines for.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Writes what waits; `false` when some of it waits on. `turns` is how often somebody asked so far
+    /// for the log to be begun anew.
+    pub(crate) fn flush(&mut self, turns: u64) -> bool {
+        if self.done == 0 {
+            self.turn(turns);
+        }
         match self.write() {
             Ok(()) => {
                 self.stuck = None;
-                if self.state.set_trouble(None) {
+                if self.trouble.take().is_some() {
                     say(format_args!("the drop log {} is written again", self.path.display()));
                 }
                 true
@@ -119,19 +108,13 @@ impl Log {
         }
     }
 
-    /// The end: counts what was not written, `waiting` records in the rings among it, and leaves no
-    /// half line behind.
-    pub(crate) fn finish(mut self, waiting: u64) {
+    /// The end: counts what was not written, and leaves no half line behind.
+    pub(crate) fn finish(mut self) -> u64 {
         self.recede();
-        let lines = self.buffer[self.done..].iter().filter(|byte| **byte == b'\n').count();
-        let unwritten = lines as u64 + waiting;
-        if unwritten > 0 {
-            self.state.unwritten.fetch_add(unwritten, Ordering::Relaxed);
-            say(format_args!(
-                "{unwritten} drop records could not be written to {}",
-                self.path.display()
-            ));
-        }
+        let unwritten = lines(&self.buffer[self.done..]);
+        self.account.write(lines(&self.buffer[..self.done]));
+        self.account.lose(unwritten);
+        unwritten
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -150,8 +133,11 @@ impl Log {
                 self.done = 0;
             }
         }
-        self.buffer.clear();
-        self.done = 0;
+        if self.done > 0 {
+            self.account.write(lines(&self.buffer));
+            self.buffer.clear();
+            self.done = 0;
+        }
         Ok(())
     }
 
@@ -163,6 +149,7 @@ impl Log {
         if there.is_none() || there != ours {
             self.recede();
             // What is left belongs to the next file alone.
+            self.account.write(lines(&self.buffer[..self.done]));
             self.buffer.drain(..self.done);
             self.done = 0;
             self.file = None;
@@ -191,16 +178,20 @@ impl Log {
         self.done = whole;
     }
 
-    fn complain(&self, error: &io::Error) {
+    fn complain(&mut self, error: &io::Error) {
         let path = self.path.display();
         let trouble = format!(
             "the drop log {path} takes no records: {error}; they wait, and those that find no room \
              are counted as lost: free some space, or move the log away"
         );
-        if self.state.set_trouble(Some(trouble.clone())) {
+        if self.trouble.replace(trouble.clone()).is_none() {
             say(trouble);
         }
     }
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn open(path: &Path) -> io::Result<File> {

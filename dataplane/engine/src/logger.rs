@@ -1,7 +1,8 @@
 //! The logger: drop records in, lines of the drop log out, on a core of its own.
 //!
 //! ```text
-//!  ring of each worker --read--> Line + Legend --> Log (whole lines) --> drops.jsonl
+//!  ring of each worker --read--> Event + Legend --> Sinks (files, syslog, journald)
+//!                                         `------> Recent (the last ones, for readers)
 //! ```
 //! It adds what the worker did not carry: names from the [`Legend`] of the revision that judged, and
 //! country, operator and database network from the legend's origins. While the log takes nothing, the
@@ -10,7 +11,6 @@
 
 use std::{
     collections::VecDeque,
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,11 +23,7 @@ use filter::DropRecord;
 use lookup::{Legend, Revision};
 use rtrb::Consumer;
 
-use crate::{
-    Error,
-    line::Line,
-    log::{Log, LogState},
-};
+use crate::{event::Event, recent::Recent, sinks::Sinks};
 
 /// How many superseded revisions a record in flight may still be of.
 const LEGENDS: usize = 16;
@@ -68,24 +64,21 @@ pub(crate) struct Logger {
     legends: Legends,
     /// The legend of the last record: nearly always the next one's too.
     legend: Option<Known>,
-    log: Log,
-    interfaces: [String; 2],
+    sinks: Sinks,
+    recent: Arc<Recent>,
+    /// Events of one turn.
+    batch: Vec<Event>,
 }
 
 impl Logger {
-    /// Opens the log at `path` for appending; `interfaces` are the names of outside and inside.
-    ///
-    /// # Errors
-    /// When the log or its folder can't be made.
-    pub(crate) fn open(
-        path: &Path,
-        interfaces: [String; 2],
+    /// What writes the records of `rings` to `sinks`.
+    pub(crate) fn new(
         rings: Vec<Consumer<DropRecord>>,
         legends: Legends,
-        state: Arc<LogState>,
-    ) -> Result<Self, Error> {
-        let log = Log::open(path, state).map_err(Error::path("open the drop log", path))?;
-        Ok(Self { rings, legends, legend: None, log, interfaces })
+        sinks: Sinks,
+        recent: Arc<Recent>,
+    ) -> Self {
+        Self { rings, legends, legend: None, sinks, recent, batch: Vec::with_capacity(TURN) }
     }
 
     /// Writes until `stop` is set and the rings are empty, or the log takes no more.
@@ -95,13 +88,13 @@ impl Logger {
             // Read before draining: what was pushed before the stop is written before the end.
             let last = stop.load(Ordering::Acquire);
             let taken = self.drain();
-            if taken > 0 && self.log.room() {
+            if taken > 0 && self.sinks.room() {
                 continue;
             }
-            let written = self.log.flush();
+            let written = self.sinks.flush();
             if last {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + GRACE);
-                if written && taken == 0 || Instant::now() > deadline {
+                if written && taken == 0 && self.sinks.told() || Instant::now() > deadline {
                     break;
                 }
             }
@@ -110,7 +103,7 @@ impl Logger {
             }
         }
         let in_rings: usize = self.rings.iter().map(Consumer::slots).sum();
-        self.log.finish(in_rings as u64);
+        self.sinks.finish(in_rings as u64);
     }
 
     /// Takes what stands in the rings now, as far as the log has room; returns how many records.
@@ -118,22 +111,24 @@ impl Logger {
         let mut rings = std::mem::take(&mut self.rings);
         let mut taken = 0;
         for ring in &mut rings {
-            if !self.log.room() {
+            if !self.sinks.room() {
                 break;
             }
             let Ok(chunk) = ring.read_chunk(ring.slots().min(TURN)) else { continue };
             for record in chunk {
-                self.write(&record);
+                let legend = self.legend_of(record.revision);
+                self.tell(Event::Record(record, legend));
                 taken += 1;
             }
+            self.recent.push(self.batch.drain(..));
         }
         self.rings = rings;
         taken
     }
 
-    fn write(&mut self, record: &DropRecord) {
-        let legend = self.legend_of(record.revision);
-        self.log.push(&Line::new(record, legend.as_deref(), &self.interfaces));
+    fn tell(&mut self, event: Event) {
+        self.sinks.push(&event, self.recent.names());
+        self.batch.push(event);
     }
 
     fn legend_of(&mut self, revision: Revision) -> Option<Arc<Legend>> {

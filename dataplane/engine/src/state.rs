@@ -14,10 +14,10 @@ use crate::{
     Error, GeoAge,
     board::Board,
     interface::Interface,
-    log::LogState,
     logger::Legends,
     publish::Publisher,
     status::{Packets, RecordCounts, Status, WorkerStatus},
+    view::View,
     worker::Snapshot,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct State {
     legends: Legends,
     workers: Vec<Board<Snapshot>>,
     interfaces: Mutex<Served>,
-    log: Arc<LogState>,
+    view: View,
     started: Instant,
 }
 
@@ -72,14 +72,14 @@ impl State {
         legends: Legends,
         workers: Vec<Board<Snapshot>>,
         interfaces: Vec<Interface>,
-        log: Arc<LogState>,
+        view: View,
         started: Instant,
     ) -> Self {
         let publisher = Mutex::new(publisher);
         let loading = Mutex::new(());
         let interfaces =
             Mutex::new(Served { interfaces, unserved: Default::default(), missing: None });
-        Self { policy, loading, publisher, legends, workers, interfaces, log, started }
+        Self { policy, loading, publisher, legends, workers, interfaces, view, started }
     }
 
     /// Compiles the policy again and publishes it; the last good one stays when it has a mistake.
@@ -159,6 +159,11 @@ impl State {
         lock(&self.interfaces).interfaces.iter().for_each(Interface::detach);
     }
 
+    /// What the threads let others see.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
     /// The gateway now.
     #[must_use]
     pub(crate) fn status(&self) -> Status {
@@ -173,7 +178,8 @@ impl State {
             flows: workers.iter().map(|worker| worker.flows).sum(),
             revision: ruleset.revision().0,
             geo: GeoAge::of(&ruleset),
-            unwritten: self.log.unwritten(),
+            unwritten: self.view.ledger.log.lost(),
+            sinks: self.view.ledger.status(&self.view.log.to_string_lossy()),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
         };
@@ -189,7 +195,7 @@ impl State {
             }
         }
         status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
-        status.warnings.extend(self.log.trouble());
+        status.warnings.extend(self.view.ledger.troubles());
         let served = lock(&self.interfaces);
         let places = served.interfaces.iter().zip(&served.unserved).enumerate();
         status.interfaces = places
@@ -245,6 +251,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         flows: counters.flows,
         revision: snapshot.revision,
         longest_pause_ms: snapshot.longest_pause_ms,
+        burst_ns: snapshot.burst_ns,
         packets: Packets {
             received: counters.received,
             forwarded: counters.forwarded,

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Stop,
     /// A signal asks for the policy to be read again.
     Reload,
+    /// A signal asks for the drop log to be begun anew.
+    Turn,
     /// A thread is over before it was asked to.
     Ended(String),
 }

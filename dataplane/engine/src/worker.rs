@@ -24,8 +24,15 @@ use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter, Now};
 use lookup::Side;
 
 use crate::{
-    board::Board, clock::Clock, config::Poll, idle::Idle, publish::Reader, records::Sender, say,
-    status::FrameCounts,
+    board::Board,
+    clock::Clock,
+    config::Poll,
+    idle::Idle,
+    pace::Pace,
+    publish::Reader,
+    records::Sender,
+    say,
+    status::{BurstTimes, FrameCounts},
 };
 
 /// Housekeeping is due after this many milliseconds, busy or idle.
@@ -49,6 +56,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_dropped: [u64; 2],
     /// The longest that it went without housekeeping.
     pub(crate) longest_pause_ms: u64,
+    /// How long its bursts take.
+    pub(crate) burst_ns: BurstTimes,
 }
 
 /// What a worker moves frames with: one queue of the two interfaces as they are now.
@@ -81,6 +90,8 @@ pub(crate) struct Mind {
     pub kernel_dropped: [u64; 2],
     /// The longest that it went without housekeeping.
     pub longest_pause_ms: u64,
+    /// How long bursts take.
+    pub pace: Pace,
 }
 
 /// A mind at its wires.
@@ -145,6 +156,7 @@ impl Worker {
         to.reclaim(&mut self.free);
         from.receive(&mut burst);
         let received = burst.len();
+        let begin = if received > 0 { self.mind.pace.begin() } else { None };
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
         if self.mind.rules.refresh() {
             self.mind.filter.clear_domains();
@@ -160,6 +172,7 @@ impl Worker {
         let [from, to] = facing(&mut self.sockets, side);
         to.commit();
         from.refill(&mut self.free);
+        self.mind.pace.end(begin);
         received
     }
 
@@ -241,6 +254,8 @@ impl Worker {
         }
         let revision = rules.current().revision().0;
         let longest_pause_ms = mind.longest_pause_ms;
+        mind.pace.turn(Instant::now());
+        let burst_ns = mind.pace.times();
         board.show(|slot| {
             slot.revision = revision;
             slot.counters = *filter.counters();
@@ -249,6 +264,7 @@ impl Worker {
             slot.frames = frames;
             slot.kernel_dropped = dropped_by_kernel;
             slot.longest_pause_ms = longest_pause_ms;
+            slot.burst_ns = burst_ns;
         })
     }
 }

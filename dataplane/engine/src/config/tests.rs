@@ -1,5 +1,7 @@
 //! What gateway.toml may say, and what is answered when it says something else.
 
+use std::time::Duration;
+
 use super::*;
 
 const FOLDER: &str = "/etc/palisade";
@@ -20,8 +22,15 @@ fn every_key_but_interface_has_a_default() {
     assert_eq!((config.mode, config.poll), (Mode::Auto, Poll::Busy));
     assert_eq!((config.frames, config.flows), (16_384, 1 << 20));
     assert_eq!(config.timeouts, Timeouts::default());
-    assert_eq!(config.drops, Path::new("/var/log/palisade/drops.jsonl"));
-    assert_eq!(config.records_per_s, 10_000);
+    let drops = Drops {
+        path: "/var/log/palisade/drops.jsonl".into(),
+        records_per_s: 10_000,
+        rotate: None,
+        syslog: None,
+        journald: None,
+        patterns: Some(Duration::from_secs(60)),
+    };
+    assert_eq!(config.drops, drops);
     assert_eq!(config.socket, Path::new("/run/palisade/control.sock"));
     assert_eq!(config.metrics, None);
     assert_eq!(config.fail, FailMode::Closed);
@@ -33,7 +42,9 @@ fn every_key_is_taken() {
         [workers]\ncores = [0, 2]\nmode = \"skb\"\npoll = \"adaptive\"\nframes = 1024\nflows = 64\n\
         [timeouts]\ntcp_opening = 1\ntcp_open = 604800\ntcp_closing = 3\nudp_opening = 4\n\
         udp_open = 5\nicmp = 6\nother_opening = 7\nother_open = 8\nfragment = 9\n\
-        [drops]\npath = \"/tmp/d.jsonl\"\nrate = 0\n\
+        [drops]\npath = \"/tmp/d-{domain}.jsonl\"\nrate = 0\nsyslog = \"udp:[::1]:514\"\n\
+        journald = \"/run/systemd/journal/socket\"\npatterns_s = 0\n\
+        [drops.rotate]\nsize_mb = 5\nevery = \"12h\"\nkeep = 3\n\
         [control]\nsocket = \"c.sock\"\nmetrics = \"127.0.0.1:9477\"\n\
         [fail]\nmode = \"open\"\n";
     let config = read(&format!("{text}{INTERFACES}")).unwrap();
@@ -53,14 +64,23 @@ fn every_key_is_taken() {
         fragment_s: 9,
     };
     assert_eq!(config.timeouts, timeouts);
-    assert_eq!((config.drops, config.records_per_s), (PathBuf::from("/tmp/d.jsonl"), 0));
+    let every = Some(Duration::from_secs(43_200));
+    let drops = Drops {
+        path: "/tmp/d-{domain}.jsonl".into(),
+        records_per_s: 0,
+        rotate: Some(Rotate { size_bytes: Some(5 << 20), every, keep: 3 }),
+        syslog: Some(Syslog::Udp("[::1]:514".parse().unwrap())),
+        journald: Some("/run/systemd/journal/socket".into()),
+        patterns: None,
+    };
+    assert_eq!(config.drops, drops);
     assert_eq!(config.socket, Path::new("/etc/palisade/c.sock"));
     assert_eq!(config.metrics, Some("127.0.0.1:9477".parse().unwrap()));
     assert_eq!(config.fail, FailMode::Open);
 }
 
 /// A line put before the interfaces, and what is answered: line, column, message, help.
-const MISTAKES: [(&str, usize, usize, &str, &str); 17] = [
+const MISTAKES: [(&str, usize, usize, &str, &str); 22] = [
     ("polic = \"p\"", 1, 1, "unknown key `polic` in `gateway.toml`", "did you mean `policy`?"),
     ("policy = 3", 1, 10, "invalid type", "put it in quotes"),
     ("[worker]\ncores = [1]", 1, 2, "unknown key `worker`", "did you mean `workers`?"),
@@ -78,6 +98,11 @@ const MISTAKES: [(&str, usize, usize, &str, &str); 17] = [
     ("[control]\nmetrics = \"9477\"", 2, 11, "not an address", "127.0.0.1:9477"),
     ("[fail]\nmode = \"close\"", 2, 8, "unknown fail mode `close`", "`closed`?"),
     ("[drops]\nrate = -5", 2, 8, "invalid value", "whole number"),
+    ("[drops]\nsyslog = \"/dev/log\"", 2, 10, "not where a syslog server", "unix:/dev/log"),
+    ("[drops]\nrotat = 1", 2, 1, "unknown key `rotat` in `drops`", "`rotate`?"),
+    ("[drops.rotate]\nevery = \"1\"", 2, 9, "`1` is no time", "12h or 1d"),
+    ("[drops.rotate]\nkeep = 0", 2, 8, "0 is out of range", "choose 1 to"),
+    ("[drops.rotate]\nsize = 5", 2, 1, "unknown key `size` in `drops.rotate`", "`size_mb`?"),
 ];
 
 #[test]
@@ -109,4 +134,18 @@ fn the_interfaces_are_named_and_differ() {
 fn all_mistakes_are_answered_at_once() {
     let problems = read("[fail]\nmode = \"x\"\n[workers]\ncores = []\n").unwrap_err();
     assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn a_rotation_goes_by_size_unless_it_goes_by_time_alone() {
+    let rotate = |text: &str| read(&format!("[drops.rotate]\n{text}\n{INTERFACES}")).unwrap();
+    let (megabytes, hour) = (Some(100 << 20), Some(Duration::from_secs(3600)));
+    for (text, size_bytes, every) in [
+        ("", megabytes, None),
+        ("every = \"60m\"", None, hour),
+        ("every = \"1h\"\nsize_mb = 100", megabytes, hour),
+    ] {
+        let rotate = rotate(text).drops.rotate;
+        assert_eq!(rotate, Some(Rotate { size_bytes, every, keep: 7 }), "{text}");
+    }
 }

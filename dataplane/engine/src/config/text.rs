@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use lookup::document::{Document, Node, Section, entries, section, unknown_key, value};
-use toml::Spanned;
+use lookup::document::{Document, Node, Section, entries, section, table, unknown_key, value};
+use toml::{Spanned, de::DeValue};
 
 section! {
     /// `[interface]`
@@ -35,7 +35,18 @@ section! {
 }
 section! {
     /// `[drops]`
-    DropsText { path: Spanned<String>, rate: Spanned<u32>, }
+    DropsText {
+        path: Spanned<String>,
+        rate: Spanned<u32>,
+        syslog: Spanned<String>,
+        journald: Spanned<String>,
+        patterns_s: Spanned<u32>,
+        ; "rotate"
+    }
+}
+section! {
+    /// `[drops.rotate]`
+    RotateText { size_mb: Spanned<u32>, every: Spanned<String>, keep: Spanned<u32>, }
 }
 section! {
     /// `[control]`
@@ -56,6 +67,7 @@ pub(super) struct FileText {
     pub(super) workers: WorkersText,
     pub(super) timeouts: TimeoutsText,
     pub(super) drops: DropsText,
+    pub(super) rotate: Option<RotateText>,
     pub(super) control: ControlText,
     pub(super) fail: FailText,
 }
@@ -76,7 +88,7 @@ impl FileText {
                 }
                 "workers" => file.workers = or_empty(document, "workers", node),
                 "timeouts" => file.timeouts = or_empty(document, "timeouts", node),
-                "drops" => file.drops = or_empty(document, "drops", node),
+                "drops" => (file.drops, file.rotate) = drops(document, node),
                 "control" => file.control = or_empty(document, "control", node),
                 "fail" => file.fail = or_empty(document, "fail", node),
                 _ => unknown_key(document, &key, "gateway.toml", KEYS),
@@ -88,4 +100,13 @@ impl FileText {
 
 fn or_empty<T: Section + Default>(document: &mut Document, path: &str, node: Node<'_>) -> T {
     section(document, path, node).unwrap_or_default()
+}
+
+/// `[drops]`, and `[drops.rotate]` where it has one.
+fn drops(document: &mut Document, node: Node<'_>) -> (DropsText, Option<RotateText>) {
+    let span = node.span();
+    let Some(mut table) = table(document, "drops", node) else { return Default::default() };
+    let rotate = table.remove("rotate").map(|node| or_empty(document, "drops.rotate", node));
+    let rest = Spanned::new(span, DeValue::Table(table));
+    (or_empty(document, "drops", rest), rotate)
 }

@@ -1,6 +1,7 @@
 //! What the control socket answers: [`see`] reads, [`change`] writes.
 
 mod change;
+mod drops;
 mod see;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 use axum::Router;
 use lookup::{Revision, Ruleset};
 
-use crate::{Error, logger::Legends, publish::Publisher, state::State};
+use crate::{Error, logger::Legends, publish::Publisher, state::State, view::View};
 
 /// Everything, for the unix socket's owner.
 pub(crate) fn all(state: Arc<State>) -> Router {
@@ -35,9 +36,9 @@ pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
     let legends = Legends::default();
     legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
     let publisher = Publisher::new(ruleset);
-    let (workers, interfaces, log) = (Vec::new(), Vec::new(), Arc::default());
+    let (workers, interfaces, view) = (Vec::new(), Vec::new(), View::default());
     let path = policy.to_owned();
     let started = Instant::now();
-    let state = State::new(path, publisher, legends, workers, interfaces, log, started);
+    let state = State::new(path, publisher, legends, workers, interfaces, view, started);
     Ok(all(Arc::new(state)))
 }

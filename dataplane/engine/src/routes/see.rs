@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `GET /status` | [`crate::Status`] as JSON |
 //! | `GET /metrics` | the same numbers for Prometheus |
+//! | `GET /drops?domain=…&country=…&asn=…&from=NET&reason=…&kind=…&limit=N` | the last events, oldest first, one JSON object a line |
+//! | `GET /drops/follow?…` | the same, and those that come, until the client goes |
 
 use std::sync::Arc;
 
@@ -15,11 +17,15 @@ use axum::{
     routing::get,
 };
 
+use super::drops;
 use crate::{metrics as numbers, state::State};
 
 /// All of them.
 pub(super) fn routes() -> Router<Arc<State>> {
-    metrics().route("/status", get(show_status))
+    metrics()
+        .route("/status", get(show_status))
+        .route("/drops", get(drops::last))
+        .route("/drops/follow", get(drops::follow))
 }
 
 /// The metrics alone.

@@ -78,6 +78,7 @@ impl Bench {
             board: board.clone(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
+            pace: Pace::default(),
         };
         let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         let stopped = Arc::clone(&stop);

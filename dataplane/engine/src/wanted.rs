@@ -1,0 +1,123 @@
+//! Which events a reader of the recent past asks for.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use crate::event::Shown;
+
+/// What a reader wants to see; what is absent does not matter.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// A domain's name, or `none`.
+    domain: Option<String>,
+    /// Two letters, or `unknown`.
+    country: Option<String>,
+    /// The number of an autonomous system.
+    asn: Option<u32>,
+    /// A network or address that the source is in.
+    from: Option<String>,
+    /// A drop reason.
+    reason: Option<String>,
+    /// `drop`, `exception` or `pattern`.
+    kind: Option<String>,
+    /// The newest so many.
+    pub(crate) limit: Option<usize>,
+}
+
+/// A network, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// `192.0.2.0/24`, `2001:db8::/32`, or an address.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no network; write 192.0.2.0/24, 2001:db8::/32 or an address");
+        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
+        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
+    }
+
+    /// Whether an address is in it.
+    pub(crate) fn holds(self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let other = a.to_bits() ^ b.to_bits();
+                other.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let other = a.to_bits() ^ b.to_bits();
+                other.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a reader wants, understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    wanted: Wanted,
+    from: Option<Network>,
+}
+
+impl Choice {
+    /// # Errors
+    /// A network that is none.
+    pub(crate) fn new(wanted: Wanted) -> Result<Self, String> {
+        let from = wanted.from.as_deref().map(Network::parse).transpose()?;
+        Ok(Self { wanted, from })
+    }
+
+    /// Whether the reader wants this one.
+    pub(crate) fn takes(&self, event: &Shown<'_>) -> bool {
+        let Self { wanted, from } = self;
+        let named = |wanted: &Option<String>, is: Option<&str>, none: &str| {
+            wanted.as_deref().is_none_or(|wanted| {
+                is.map_or(wanted == none, |is| is.eq_ignore_ascii_case(wanted))
+            })
+        };
+        named(&wanted.domain, event.domain(), "none")
+            && named(&wanted.country, event.country(), "unknown")
+            && named(&wanted.reason, event.reason(), "")
+            && named(&wanted.kind, Some(event.kind()), "")
+            && wanted.asn.is_none_or(|asn| event.asn() == Some(asn))
+            && from.is_none_or(|network| event.src().is_some_and(|src| network.holds(src)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses_to_the_last() {
+        #[rustfmt::skip]
+        let cases = [
+            ("192.0.2.0/24",   "192.0.2.255",  true),
+            ("192.0.2.0/24",   "192.0.3.0",    false),
+            ("192.0.2.9",      "192.0.2.9",    true),
+            ("192.0.2.9",      "192.0.2.8",    false),
+            ("0.0.0.0/0",      "255.1.2.3",    true),
+            ("0.0.0.0/0",      "::1",          false),
+            ("::/0",           "2001:db8::1",  true),
+            ("2001:db8::/33",  "2001:db8:8000::", false),
+            ("2001:db8::/33",  "2001:db8:7fff::", true),
+            ("2001:db8::1",    "2001:db8::1",  true),
+        ];
+        for (network, address, holds) in cases {
+            let holds_it = Network::parse(network).unwrap().holds(address.parse().unwrap());
+            assert_eq!(holds_it, holds, "{network} {address}");
+        }
+        for text in ["", "1.2.3", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3.4/x", "host"] {
+            assert!(Network::parse(text).is_err(), "{text}");
+        }
+    }
+}
