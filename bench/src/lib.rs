@@ -25,6 +25,8 @@ pub mod peers;
 pub mod pktgen;
 pub mod record;
 pub mod reliability;
+pub mod report;
 pub mod soak;
+pub mod tables;
 
 pub use error::{Error, Result};

@@ -13,6 +13,7 @@ use palisade_bench::peers::Peer;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
 use palisade_bench::soak::Soak;
+use palisade_bench::tables::{Load, Tables};
 use palisade_bench::{Error, Result, demo};
 
 /// The lab of Palisade: real traffic and offered load between network namespaces. Needs root.
@@ -41,6 +42,11 @@ enum Command {
     Reliability(Reliability),
     /// Run everything at once for a long time, and look at memory and books all along.
     Soak(Soak),
+    /// Measure the building blocks beside those of others: lookups, flows, parsing, ring, rebuilding.
+    Tables(Tables),
+    /// Load a policy twice and print what it cost in time and memory; `tables rebuild` calls it.
+    #[command(hide = true)]
+    Load(Load),
     /// Compare Palisade's forwarding rate with that of DPDK's testpmd, which filters nothing.
     Floor {
         /// Turns of each peer.
@@ -76,6 +82,8 @@ fn run(command: Command) -> Result<()> {
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Tables(tables) => tables.run(),
+        Command::Load(load) => load.run(),
         Command::Floor { rounds, seconds, size, records } => {
             let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };
             let part = floor::run(&[Peer::Palisade, Peer::Testpmd], terms, &records)?;

@@ -14,6 +14,7 @@
 //! allocates, locks or panics once [`Filter::new`] has returned.
 #![forbid(unsafe_code)]
 
+pub mod bare;
 mod counters;
 mod flow;
 mod fragment;

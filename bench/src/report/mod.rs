@@ -1,0 +1,5 @@
+//! What the records say, for people.
+
+mod rows;
+
+pub use rows::table;

@@ -1,0 +1,110 @@
+//! `rte_fib` and `rte_fib6`, through DPDK's own test program: the same routes and keys as files.
+//!
+//! It asks for bursts of 64 and prints the mean in ticks of the time stamp counter. All lookup
+//! functions and entry sizes that hold the next hops are tried once; the best one takes the rounds.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::arms::Kind;
+use super::routes::Routes;
+use crate::error::system;
+use crate::peers::HugePages;
+use crate::{Error, Result};
+
+const PROGRAM: &str = "dpdk-test-fib";
+/// Of 2 MiB: routes, tables and keys of the whole world.
+const HUGE_PAGES: u32 = 640;
+/// What entries of two bytes can count.
+const GROUPS: &str = "32767";
+
+/// Algorithm, and pairs of function and entry size.
+const FOUR: (&str, [(&str, &str); 6]) =
+    ("dir", [("s1", "2"), ("s2", "2"), ("s3", "2"), ("v", "2"), ("s1", "4"), ("v", "4")]);
+const SIX: (&str, [(&str, &str); 4]) = ("trie", [("s", "2"), ("v", "2"), ("s", "4"), ("v", "4")]);
+
+/// A pair of files, and the function that was best.
+pub(super) struct Fib {
+    six: bool,
+    folder: PathBuf,
+    best: Option<(&'static str, &'static str)>,
+    _pages: HugePages,
+}
+
+impl Fib {
+    /// Writes the files.
+    pub(super) fn new<A: Kind>(routes: &Routes<A>, keys: &[A]) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("palisade-fib-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(system("make", "a scratch folder"))?;
+        let mut text = String::new();
+        for (prefix, class) in &routes.prefixes {
+            // A String takes every write.
+            let _ = writeln!(text, "{}/{} {}", prefix.first().address(), prefix.bits(), class.0);
+        }
+        write(&folder.join("routes"), &text)?;
+        text.clear();
+        for key in keys {
+            let _ = writeln!(text, "{}", key.address());
+        }
+        write(&folder.join("keys"), &text)?;
+        let _pages = HugePages::reserve(HUGE_PAGES)?;
+        Ok(Self { six: <A as lookup::Address>::BITS == 128, folder, best: None, _pages })
+    }
+
+    /// For a row.
+    pub(super) fn name(&self) -> String {
+        let table = if self.six { "rte_fib6" } else { "rte_fib" };
+        let (function, size) = self.best.unwrap_or_default();
+        let function = if function == "v" { "vector" } else { function };
+        format!("{table} ({function}, {size} bytes)")
+    }
+
+    /// Ticks a lookup.
+    pub(super) fn round(&mut self) -> Result<f64> {
+        let (algorithm, tries) = if self.six { (SIX.0, &SIX.1[..]) } else { (FOUR.0, &FOUR.1[..]) };
+        if let Some(best) = self.best {
+            return self.ticks(algorithm, best);
+        }
+        let mut least = f64::INFINITY;
+        for &pair in tries {
+            let ticks = self.ticks(algorithm, pair)?;
+            if ticks < least {
+                (least, self.best) = (ticks, Some(pair));
+            }
+        }
+        Ok(least)
+    }
+
+    fn ticks(&self, algorithm: &str, (function, size): (&str, &str)) -> Result<f64> {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--in-memory", "--no-pci", "-m", "1024", "-l", "1", "--no-telemetry"])
+            .args(["--force-max-simd-bitwidth=512", "--"])
+            .args(self.six.then_some("-6"))
+            .args(["-b", algorithm, "-e", size, "-v", function, "-g", GROUPS])
+            .args([Path::new("-f"), &self.folder.join("routes")])
+            .args([Path::new("-t"), &self.folder.join("keys")])
+            .stdin(Stdio::null());
+        let line = format!("{command:?}");
+        let output =
+            command.output().map_err(|source| Error::Start { command: line.clone(), source })?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mean = text.lines().find_map(|line| line.strip_prefix("AVG FIB lookup "));
+        mean.and_then(|mean| mean.trim().parse().ok()).ok_or_else(|| {
+            let message = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+            Error::Command { command: line, message }
+        })
+    }
+}
+
+impl Drop for Fib {
+    fn drop(&mut self) {
+        // What stays behind in a scratch folder harms nobody.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(system("write", &path.display().to_string()))
+}
