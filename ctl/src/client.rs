@@ -33,14 +33,17 @@ pub(crate) fn send(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let answer =
         runtime.and_then(|runtime| runtime.block_on(exchange(&control.socket, method, path, body)));
-    answer.map_err(|error| {
-        say(format_args!(
-            "no gateway answers at {}: {error}; start one with palisade run, or name its \
-             socket with --socket",
-            control.socket.display()
-        ));
-        ExitCode::from(NO_ANSWER)
-    })
+    answer.map_err(|error| no_answer(control, &error))
+}
+
+/// Says that no gateway answers; the exit status for it.
+pub(crate) fn no_answer(control: &Control, error: &io::Error) -> ExitCode {
+    say(format_args!(
+        "no gateway answers at {}: {error}; start one with palisade run, or name its \
+         socket with --socket",
+        control.socket.display()
+    ));
+    ExitCode::from(NO_ANSWER)
 }
 
 async fn exchange(

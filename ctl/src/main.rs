@@ -4,12 +4,14 @@
 mod check;
 mod cli;
 mod client;
+mod drops;
 mod explain;
 mod export;
 mod reload;
 mod run;
 mod shell;
 mod status;
+mod stream;
 mod table;
 mod words;
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args),
         Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
+        Command::Drops(args) => drops::drops(&args),
         Command::Reload(args) => reload::reload(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use change::Reload;
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
-pub(crate) use see::Status;
+pub(crate) use see::{Drops, Status};
 
 /// A geo-fencing packet filter for a gateway appliance.
 ///
@@ -26,6 +26,7 @@ Where to begin:
       --from 203.0.113.9 --to 10.2.0.5:5432/tcp   who gets in, and why?
   palisade run --config gateway.toml              put it inline
   palisade status                                 what it is doing
+  palisade drops --follow                         what it drops, and why
 
 docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml.")]
 pub(crate) struct Cli {
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Show a running gateway's counters, interfaces, queues and the modes that it was granted.
     Status(Status),
+    /// Show what was dropped last, and why; follow what comes.
+    Drops(Drops),
     /// Compile the policy again and put it in force without losing a packet.
     Reload(Reload),
     /// Print a completion script for a shell.

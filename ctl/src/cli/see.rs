@@ -1,5 +1,7 @@
 //! Commands that look at a running gateway.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Control;
@@ -13,4 +15,62 @@ pub(crate) struct Status {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) control: Control,
+}
+
+/// Show what was dropped last, and why.
+///
+/// The gateway remembers its last 8,192 records and patterns; --follow goes on with those that come. A
+/// reader that is too slow is told how many it missed, and never holds the gateway up. Options choose:
+/// all that are given must hold.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  palisade drops                                      the last 20
+  palisade drops --follow --domain internal           as they come, of one domain
+  palisade drops --country CN --limit 1000 --json     for a script
+  palisade drops --from 203.0.113.0/24 --log /var/log/palisade/drops.jsonl.1
+  palisade drops --kind pattern                       sweeps, new countries, busy sources
+
+docs/see.md explains every field and every reason.
+
+Exit status: 0; 1 when the file can't be read or an option is wrong; 3 when no gateway answers.")]
+pub(crate) struct Drops {
+    /// Go on with those that come, until interrupted.
+    #[arg(long, short, conflicts_with = "log")]
+    pub(crate) follow: bool,
+    /// Of this domain; `none` for packets to no service.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Option<String>,
+    /// From this country: two letters, or `unknown`.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) country: Option<String>,
+    /// From this autonomous system.
+    #[arg(long, value_name = "NUMBER", value_parser = asn)]
+    pub(crate) asn: Option<u32>,
+    /// From a source in this network.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) from: Option<String>,
+    /// For this reason, such as not_allowed.
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Option<String>,
+    /// Of this kind: drop, exception or pattern.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// The newest so many [default: 20; all of a file].
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// The lines of the log as they are.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read a log's file instead of asking the gateway; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+/// `64500` or `AS64500`.
+fn asn(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("AS").or(text.strip_prefix("as")).unwrap_or(text);
+    digits.parse().map_err(|_| "write a number, such as 64500 or AS64500".to_owned())
 }

@@ -13,7 +13,7 @@ use filter::DropRecord;
 use lookup::Legend;
 use serde_json::Error;
 
-use crate::{line::Line, pattern::Pattern};
+use crate::{line::Line, pattern::Pattern, wanted::Facts};
 
 /// The names of outside and inside.
 pub(crate) type Names = [String; 2];
@@ -70,6 +70,18 @@ impl Shown<'_> {
     /// Whether it sums up others.
     pub(crate) fn is_pattern(&self) -> bool {
         matches!(self, Self::Pattern(_))
+    }
+
+    /// What readers choose it by.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            domain: self.domain(),
+            country: self.country(),
+            asn: self.asn(),
+            src: self.src(),
+            reason: self.reason(),
+            kind: self.kind(),
+        }
     }
 
     /// When, RFC 3339.

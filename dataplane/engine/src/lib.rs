@@ -54,3 +54,4 @@ pub use status::{
     BurstTimes, DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, SinkStatus,
     Status, WorkerStatus,
 };
+pub use wanted::{Choice, Facts, Wanted};

@@ -1,29 +1,44 @@
-//! Which events a reader of the recent past asks for.
+//! Which events a reader asks for, of the recent past or of a log's file.
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
-
-use crate::event::Shown;
+use serde::{Deserialize, Serialize};
 
 /// What a reader wants to see; what is absent does not matter.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// A domain's name, or `none`.
-    domain: Option<String>,
+    pub domain: Option<String>,
     /// Two letters, or `unknown`.
-    country: Option<String>,
+    pub country: Option<String>,
     /// The number of an autonomous system.
-    asn: Option<u32>,
+    pub asn: Option<u32>,
     /// A network or address that the source is in.
-    from: Option<String>,
+    pub from: Option<String>,
     /// A drop reason.
-    reason: Option<String>,
-    /// `drop`, `exception` or `pattern`.
-    kind: Option<String>,
+    pub reason: Option<String>,
+    /// An `event_type`.
+    pub kind: Option<String>,
     /// The newest so many.
-    pub(crate) limit: Option<usize>,
+    pub limit: Option<usize>,
+}
+
+/// What an event is chosen by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// The domain that it is about.
+    pub domain: Option<&'a str>,
+    /// The country that it is about.
+    pub country: Option<&'a str>,
+    /// The operator that it is about.
+    pub asn: Option<u32>,
+    /// Where it came from.
+    pub src: Option<IpAddr>,
+    /// Why, of a record.
+    pub reason: Option<&'a str>,
+    /// Its `event_type`.
+    pub kind: &'a str,
 }
 
 /// A network, or one address.
@@ -63,33 +78,36 @@ impl Network {
 
 /// What a reader wants, understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Choice {
+pub struct Choice {
     wanted: Wanted,
     from: Option<Network>,
 }
 
 impl Choice {
+    /// Reads the network.
+    ///
     /// # Errors
     /// A network that is none.
-    pub(crate) fn new(wanted: Wanted) -> Result<Self, String> {
+    pub fn new(wanted: Wanted) -> Result<Self, String> {
         let from = wanted.from.as_deref().map(Network::parse).transpose()?;
         Ok(Self { wanted, from })
     }
 
     /// Whether the reader wants this one.
-    pub(crate) fn takes(&self, event: &Shown<'_>) -> bool {
+    #[must_use]
+    pub fn takes(&self, event: &Facts<'_>) -> bool {
         let Self { wanted, from } = self;
         let named = |wanted: &Option<String>, is: Option<&str>, none: &str| {
             wanted.as_deref().is_none_or(|wanted| {
                 is.map_or(wanted == none, |is| is.eq_ignore_ascii_case(wanted))
             })
         };
-        named(&wanted.domain, event.domain(), "none")
-            && named(&wanted.country, event.country(), "unknown")
-            && named(&wanted.reason, event.reason(), "")
-            && named(&wanted.kind, Some(event.kind()), "")
-            && wanted.asn.is_none_or(|asn| event.asn() == Some(asn))
-            && from.is_none_or(|network| event.src().is_some_and(|src| network.holds(src)))
+        named(&wanted.domain, event.domain, "none")
+            && named(&wanted.country, event.country, "unknown")
+            && named(&wanted.reason, event.reason, "")
+            && named(&wanted.kind, Some(event.kind), "")
+            && wanted.asn.is_none_or(|asn| event.asn == Some(asn))
+            && from.is_none_or(|network| event.src.is_some_and(|src| network.holds(src)))
     }
 }
 

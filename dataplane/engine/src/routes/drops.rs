@@ -68,7 +68,7 @@ fn lines(recent: &Recent, choice: &Choice, most: usize) -> Vec<u8> {
     for event in &events {
         let shown = event.show(recent.names());
         let begin = text.len();
-        if choice.takes(&shown) && shown.write(&mut text).is_ok() {
+        if choice.takes(&shown.facts()) && shown.write(&mut text).is_ok() {
             begins.push(begin);
             text.push(b'\n');
         } else {
@@ -152,7 +152,7 @@ fn show(recent: &Recent, choice: &Choice, piece: &Piece) -> Vec<u8> {
     for event in &piece.events {
         let shown = event.show(recent.names());
         let begin = text.len();
-        if choice.takes(&shown) && shown.write(&mut text).is_ok() {
+        if choice.takes(&shown.facts()) && shown.write(&mut text).is_ok() {
             text.push(b'\n');
         } else {
             text.truncate(begin);
