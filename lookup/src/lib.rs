@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+pub mod diff;
 pub mod document;
 mod explain;
 pub mod export;
@@ -31,6 +32,7 @@ mod ruleset;
 mod services;
 mod table;
 mod verdict;
+mod verify;
 
 pub use ask::{Ask, AskError};
 pub use document::{Finding, LoadError, Problem, Severity};

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoError, GeoFiles};
 use crate::policy::Policy;
-use crate::{Moment, Revision, Ruleset};
+use crate::{Moment, Revision, Ruleset, verify};
 
 /// The largest policy; text that a person wrote.
 const POLICY_BYTES: u64 = 64 << 20;
@@ -50,6 +50,7 @@ impl Loaded {
             LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
         })?;
         warnings.extend(unreached(&policy, &ruleset));
+        warnings.extend(policy.overruled(&ruleset));
         Ok(Self { policy, geo, ruleset, warnings })
     }
 }
@@ -92,6 +93,10 @@ impl Policy {
     ) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
         let (policy, mut warnings) = Self::parse(path, text)?;
         let geo = geo(path, &policy)?;
+        let wrong = verify::canaries(&policy, &geo);
+        if !wrong.is_empty() {
+            return Err(wrong.into());
+        }
         warnings.extend(policy.ended(now));
         Ok((policy, geo, warnings))
     }

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -85,10 +86,11 @@ pub struct OriginKeys {
 }
 
 /// The origins of all addresses.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Origins {
-    places: Networks<Place>,
-    operators: Networks<Operator>,
+    /// The databases; shared with the same under other overrides.
+    places: Arc<Networks<Place>>,
+    operators: Arc<Networks<Operator>>,
     /// Overrides, one set of networks for each axis.
     moved: Networks<Place>,
     renumbered: Networks<Operator>,
@@ -99,6 +101,19 @@ impl Origins {
     pub(crate) fn new(
         places: Networks<Place>,
         operators: Networks<Operator>,
+        overrides: &[Override],
+    ) -> Self {
+        Self::over(Arc::new(places), Arc::new(operators), overrides)
+    }
+
+    /// The same databases under other overrides.
+    pub(crate) fn under(&self, overrides: &[Override]) -> Self {
+        Self::over(Arc::clone(&self.places), Arc::clone(&self.operators), overrides)
+    }
+
+    fn over(
+        places: Arc<Networks<Place>>,
+        operators: Arc<Networks<Operator>>,
         overrides: &[Override],
     ) -> Self {
         let moved = overlay(overrides, |item| {
@@ -121,6 +136,16 @@ impl Origins {
             country_from: place.map(|(place, _)| place.from),
             asn: operator.map(|(operator, _)| Asn(operator.0.get())),
         }
+    }
+
+    /// The country that the database gives an address, whatever the overrides say.
+    pub(crate) fn database_country(&self, address: IpAddr) -> Option<Country> {
+        self.places.find(address).map(|(place, _)| place.country)
+    }
+
+    /// Whether the databases of both say the same of every address.
+    pub(crate) fn same_data(&self, other: &Self) -> bool {
+        self.places == other.places && self.operators == other.operators
     }
 
     /// Country and ASN of all addresses as interned covers.

@@ -172,3 +172,90 @@ fn a_date_is_its_first_second_and_a_zone_is_counted() {
         assert_eq!(policy.exceptions[1].until, Moment(expected), "{text}");
     }
 }
+
+/// The messages of all problems, with line and column.
+fn problems(text: &str, now: u64) -> Vec<String> {
+    let path = Path::new("policy.toml");
+    let found = match Loaded::of(path, text.to_owned(), Moment(now), Revision(1)) {
+        Ok(loaded) => loaded.warnings,
+        Err(error) => error.problems().to_vec(),
+    };
+    let said = found.iter().map(lookup::Problem::finding);
+    let place = |it: &lookup::Finding| (it.line.unwrap_or(0), it.column.unwrap_or(0));
+    said.map(|it| format!("{}:{}: {}; {}", place(&it).0, place(&it).1, it.message, it.help))
+        .collect()
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_said_where_it_stands() {
+    // What is replaced in the policy, by what, and the beginning of the one error.
+    let vendor = "\"vendor\"";
+    let cases = [
+        ("name     = \"vendor\"\n", "", "27:1: this exception has no name"),
+        (vendor, "\"a b\"", "28:12: the exception's name `a b` holds a space"),
+        (vendor, "\"audit\"", "28:12: a second exception `audit` in this domain"),
+        (
+            "networks = [\"203.0.113.0/28\", \"2001:db8::/48\"]\n",
+            "",
+            "28:12: this exception does not say its networks",
+        ),
+        (
+            "[\"203.0.113.0/28\", \"2001:db8::/48\"]",
+            "[]",
+            "28:12: this exception does not say its networks",
+        ),
+        ("203.0.113.0/28", "203.0.113.1/28", "29:13: `203.0.113.1/28` has bits set"),
+        ("until    = 2027-01-01\n", "", "28:12: this exception does not say when it ends"),
+        (
+            "2027-01-01",
+            "2027-01-01T00:00:00",
+            "30:12: `2027-01-01T00:00:00` is no moment; say its zone: `2027-01-01T00:00:00Z` is UTC",
+        ),
+        ("2027-01-01", "07:00:00", "30:12: `07:00:00` is no moment"),
+        ("2027-01-01", "\"2027-01-01\"", "30:12: "),
+        ("2027-01-01", "1798761600", "30:12: "),
+        ("2027-01-01", "2027-02-29", "30:"),
+        ("owner    = \"bob\"\n", "", "28:12: this exception has no owner"),
+        ("\"bob\"", "\" \"", "28:12: this exception has no owner"),
+        ("reason   = \"repairs\"\n", "", "28:12: this exception has no reason"),
+        ("owner    = \"bob\"", "owners = \"bob\"", "31:1: unknown key `owners`"),
+        (
+            "[[domain.web.exception]]\nname     = \"vendor\"",
+            "[[domain.web.exceptions]]\nname     = \"vendor\"",
+            "27:14: unknown key `exceptions`",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert!(POLICY.contains(from), "{from}");
+        let found = problems(&POLICY.replacen(from, to, 1), 0);
+        let errors: Vec<_> = found.iter().filter(|it| it.starts_with(expected)).collect();
+        assert_eq!(errors.len(), 1, "{to}: {found:#?}");
+    }
+    let single = POLICY.replacen("[[domain.db.exception]]", "[domain.db.exception]", 1);
+    assert!(problems(&single, 0)[0].contains("write `[[domain.db.exception]]`"));
+}
+
+#[test]
+fn check_warns_of_what_ended_of_what_deny_keeps_out_and_of_what_is_let_in_anyway() {
+    let warned = |text: &str, now: u64| -> Vec<String> {
+        let all = problems(text, now);
+        all.into_iter().filter(|it| it.contains("exception")).collect()
+    };
+    let cut = "21:12: `deny:tor` keeps out some of its sources, whatever the exception `audit` of `web` says";
+    let found = warned(POLICY, DECEMBER - 1);
+    assert!(found[0].starts_with(cut), "{found:?}");
+    // The other two each decide about something, and nothing is denied to them.
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found = warned(POLICY, DECEMBER);
+    assert!(found.iter().any(|it| it.starts_with("21:12: the exception `audit` of `web` ended at 2026-12-01T00:00:00Z; take it out, or ask its owner (ann@example.org)")), "{found:?}");
+    let wholly = POLICY.replacen("\"203.0.113.0/24\", \"198.51.100.9\"", "\"203.0.113.96/27\"", 1);
+    let found = warned(&wholly, 0);
+    assert!(found[0].starts_with("21:12: `deny:tor` keeps out all of its sources"), "{found:?}");
+    let anyway = POLICY.replacen("\"203.0.113.0/24\", \"198.51.100.9\"", "\"198.51.100.0/25\"", 1);
+    let found = warned(&anyway, 0);
+    let words = "21:12: the exception `audit` of `web` lets in whom `allow:office` lets in anyway; take it out";
+    assert_eq!(found, [words]);
+    // A domain that only exceptions open is not called closed.
+    let only = POLICY.replace("allow = [\"office\"]", "");
+    assert!(!problems(&only, 0).iter().any(|it| it.contains("allows nobody")));
+}

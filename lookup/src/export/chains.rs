@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::names::comment;
 use super::services::{End, matches};
 use super::{Family, Held, Target, anyone, named};
-use crate::policy::{GroupId, Lists, Policy};
+use crate::policy::{Exception, GroupId, Lists, Policy};
 
 /// A ruleset while it is written.
 pub(super) struct Writer<'a> {
@@ -18,6 +18,11 @@ pub(super) struct Writer<'a> {
     /// By domain: its name in chains.
     pub(super) domains: Vec<String>,
     pub(super) text: String,
+}
+
+/// The set of an exception, by its place in the policy.
+fn exception_set(index: usize) -> String {
+    format!("exception.{index}")
 }
 
 /// Where a packet came from; the other end is the remote one.
@@ -48,6 +53,11 @@ impl Writer<'_> {
             let name = format!("group.{}", self.groups[index]);
             let held = self.held[index].clone();
             self.set(&name, &format!("group {}", self.policy.groups[index].name), &held);
+        }
+        let policy = self.policy;
+        for (index, exception) in policy.exceptions.iter().enumerate() {
+            let held = Held::networks(&exception.networks);
+            self.set(&exception_set(index), &format!("exception {}", exception.name), &held);
         }
     }
 
@@ -99,12 +109,21 @@ impl Writer<'_> {
         };
         let exposure = domain.exposure.as_str();
         self.open(&chain, &format!("domain {}, {exposure}: {about}", domain.name));
-        self.lists(&domain.lists, "", domain.shadow, from);
+        let exceptions = policy.exceptions.iter().enumerate();
+        let here = exceptions.filter(|(_, one)| usize::from(one.domain.0) == index);
+        self.lists(&domain.lists, "", domain.shadow, (from, here));
         self.close();
     }
 
-    /// Deny, allow, default; the first that holds the remote address decides.
-    fn lists(&mut self, lists: &Lists, prefix: &str, shadow: bool, from: From) {
+    /// Deny, allow, exceptions up to their end, default; the first that holds the remote address
+    /// decides.
+    fn lists<'e>(
+        &mut self,
+        lists: &Lists,
+        prefix: &str,
+        shadow: bool,
+        (from, exceptions): (From, impl IntoIterator<Item = (usize, &'e Exception)>),
+    ) {
         // In a shadow domain what would be dropped is counted, and goes on.
         let (drop, mark) = if shadow { ("accept", ", shadow") } else { ("drop", "") };
         for id in &lists.deny {
@@ -112,6 +131,14 @@ impl Writer<'_> {
         }
         for id in &lists.allow {
             self.group(*id, from, "accept", &format!("{prefix}allow:"), "");
+        }
+        for (index, exception) in exceptions {
+            let held = Held::networks(&exception.networks);
+            let comment = comment(&format!("exception:{}", exception.name));
+            // Seconds since 1970, which name one moment whatever the zone of who loads it.
+            let then = format!("meta time < {} counter accept {comment}", exception.until.0);
+            let none = (held.v4.is_empty(), held.v6.is_empty());
+            self.in_set(&exception_set(index), none, from, &then);
         }
         self.line(2, &format!("counter {drop} {}", comment(&format!("{prefix}default{mark}"))));
     }
@@ -146,11 +173,11 @@ impl Writer<'_> {
     fn egress(&mut self) {
         let policy = self.policy;
         self.open("egress.open", "connections opened from the inside: to whom");
-        self.lists(&policy.egress, "egress.", false, From::Inside);
+        self.lists(&policy.egress, "egress.", false, (From::Inside, None));
         self.close();
         if self.target.family.tracks() {
             self.open("egress.replies", "their replies: from whom, still");
-            self.lists(&policy.egress, "egress.", false, From::Outside);
+            self.lists(&policy.egress, "egress.", false, (From::Outside, None));
             self.close();
         }
     }

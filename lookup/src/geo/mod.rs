@@ -106,6 +106,34 @@ impl Geo {
         Ok(Self { origins, country, asn })
     }
 
+    /// The databases behind a ruleset.
+    pub(crate) fn of(origins: &Arc<Origins>, country: GeoInfo, asn: Option<GeoInfo>) -> Self {
+        Self { origins: Arc::clone(origins), country, asn }
+    }
+
+    /// The same databases under other overrides.
+    #[must_use]
+    pub fn under(&self, overrides: &[Override]) -> Self {
+        let origins = Arc::new(self.origins.under(overrides));
+        Self { origins, country: self.country.clone(), asn: self.asn.clone() }
+    }
+
+    /// The country that the database gives an address, whatever the overrides say.
+    #[must_use]
+    pub fn database_country(&self, address: IpAddr) -> Option<Country> {
+        self.origins.database_country(address)
+    }
+
+    /// Whether the databases of both say the same of every address.
+    pub(crate) fn same_data(&self, other: &Self) -> bool {
+        self.origins.same_data(&other.origins)
+    }
+
+    /// Whether both say the same of every address, overrides and all.
+    pub(crate) fn same_origins(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.origins, &other.origins) || self.origins == other.origins
+    }
+
     /// Origins by address, for records and `explain`; shared by the rulesets made from this.
     #[must_use]
     pub fn origins(&self) -> &Arc<Origins> {

@@ -6,9 +6,11 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::value::Datetime;
 
+use super::Policy;
 use super::text::{ExceptionText, Placed};
 use crate::document::{Document, Problem, fault};
-use crate::{DomainId, Moment};
+use crate::ruleset::Standing;
+use crate::{DomainId, Moment, Ruleset};
 
 /// Sources that a domain allows until a moment, beside its `allow`.
 #[derive(Clone, Debug)]
@@ -36,6 +38,60 @@ impl Exception {
         now < self.until
     }
 }
+
+impl Policy {
+    /// A warning for each exception that has ended: it is ignored.
+    pub(crate) fn ended(&self, now: Moment) -> Vec<Problem> {
+        let ended = self.exceptions.iter().filter(|exception| !exception.holds(now));
+        let warning = |exception: &Exception| {
+            let Exception { until, owner, .. } = exception;
+            let message = format!("{} ended at {until}", self.full(exception));
+            let help =
+                format!("take it out, or ask its owner ({owner}) whether it is still needed");
+            self.remark(exception, message, help)
+        };
+        ended.map(warning).collect()
+    }
+
+    /// Warnings about exceptions that hold and yet let some or all of their sources not in, or let
+    /// in who is let in anyway.
+    pub(crate) fn overruled(&self, ruleset: &Ruleset) -> Vec<Problem> {
+        let held = self.exceptions.iter().enumerate();
+        let held = held.filter(|(_, exception)| exception.holds(ruleset.now()));
+        held.filter_map(|(index, exception)| {
+            let Standing { decides, others } = ruleset.standing(index);
+            let rules = others.iter().map(|rule| ruleset.legend().rule_text(*rule));
+            let (denies, lets): (Vec<_>, Vec<_>) = rules.partition(|it| it.starts_with("deny:"));
+            let name = self.full(exception);
+            let (message, help) = match (decides, denies.is_empty()) {
+                (true, true) => return None,
+                (false, true) => {
+                    let lets = lets.join("`, `");
+                    (format!("{name} lets in whom `{lets}` lets in anyway"), "take it out")
+                }
+                (_, false) => {
+                    let part = if decides { "some of its sources" } else { "all of its sources" };
+                    let denies = denies.join("`, `");
+                    (format!("`{denies}` keeps out {part}, whatever {name} says"), DENY_WINS)
+                }
+            };
+            Some(self.remark(exception, message, help))
+        })
+        .collect()
+    }
+
+    fn full(&self, exception: &Exception) -> String {
+        let domain = &self.domains[usize::from(exception.domain.0)].name;
+        format!("the exception `{}` of `{domain}`", exception.name)
+    }
+
+    fn remark(&self, exception: &Exception, message: String, help: impl Into<String>) -> Problem {
+        Problem::error(self.source(), exception.span.clone(), message, help).warning()
+    }
+}
+
+const DENY_WINS: &str = "deny beats an exception: take the sources out of the denied group with \
+    `except`, or out of the exception";
 
 /// The exceptions of one domain.
 pub(super) fn read(

@@ -14,6 +14,7 @@ mod check;
 mod conflicts;
 mod countries;
 mod exceptions;
+mod geo;
 mod groups;
 mod nest;
 mod netset;
@@ -32,11 +33,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::DomainId;
 use crate::document::{Document, LoadError, Problem, Source, fault, suggest};
 use crate::geo::Override;
-use crate::{DomainId, Moment};
 
 pub use exceptions::Exception;
+pub use geo::{Canary, GeoChoice};
 pub use groups::{Body, Group, GroupId, PRIVATE};
 pub use ports::Ports;
 pub use protos::Protos;
@@ -48,18 +50,7 @@ pub(crate) use ports::port;
 pub(crate) use protos::proto_named;
 
 use groups::Groups;
-use text::{DomainText, GeoText, OverrideText, PolicyText, Strings};
-
-/// The databases of `[geo]`.
-#[derive(Clone, Debug)]
-pub struct GeoChoice {
-    /// A country database, relative to the policy's folder; the embedded table when absent.
-    pub country: Option<Spanned<String>>,
-    /// An ASN database.
-    pub asn: Option<Spanned<String>>,
-    /// Age in days from which a database is called old.
-    pub max_age_days: u32,
-}
+use text::{DomainText, OverrideText, PolicyText, Strings};
 
 /// Who may and who may not: groups in the order of the file, deny first.
 #[derive(Clone, Debug, Default)]
@@ -149,24 +140,9 @@ impl Policy {
         &self.source
     }
 
-    /// A warning for each exception that has ended: it is ignored.
-    #[must_use]
-    pub fn ended(&self, now: Moment) -> Vec<Problem> {
-        let ended = self.exceptions.iter().filter(|exception| !exception.holds(now));
-        let warning = |exception: &Exception| {
-            let domain = &self.domains[usize::from(exception.domain.0)].name;
-            let Exception { name, until, owner, span, .. } = exception;
-            let message = format!("the exception `{name}` of `{domain}` ended at {until}");
-            let help =
-                format!("take it out, or ask its owner ({owner}) whether it is still needed");
-            Problem::error(&self.source, span.clone(), message, help).warning()
-        };
-        ended.map(warning).collect()
-    }
-
     fn read(document: &mut Document, folder: &Path, text: &PolicyText) -> Self {
         let failsafe = document.networks(&text.failsafe);
-        let geo = geo(text.geo.as_ref());
+        let geo = geo::read(document, text.geo.as_ref());
         let overrides = overrides(document, &text.overrides);
         let groups = Groups::read(document, folder, &text.groups);
         let mut used = HashSet::new();
@@ -202,17 +178,6 @@ impl Policy {
             egress,
             source: document.source(),
         }
-    }
-}
-
-/// Age in days from which a database is old, when the policy does not say.
-const MAX_AGE_DAYS: u32 = 45;
-
-fn geo(text: Option<&GeoText>) -> GeoChoice {
-    GeoChoice {
-        country: text.and_then(|geo| geo.country.clone()),
-        asn: text.and_then(|geo| geo.asn.clone()),
-        max_age_days: text.and_then(|geo| geo.max_age_days).unwrap_or(MAX_AGE_DAYS),
     }
 }
 

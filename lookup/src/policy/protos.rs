@@ -33,7 +33,7 @@ impl Protos {
     }
 
     /// As a policy would write it.
-    pub(super) fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Any => "any".to_owned(),
             Self::One(Proto(number)) => {

@@ -1,5 +1,6 @@
 //! The shape of `policy.toml`: sections with a span on every value, every key optional.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -10,12 +11,21 @@ use crate::document::{
     Document, Node, entries, named, section, sections, table, unknown_key, value,
 };
 
+/// Addresses and their countries, with the place of each.
+pub(crate) type Canaries = BTreeMap<Spanned<String>, Spanned<String>>;
+
 /// A list of strings with the place of each.
 pub(crate) type Strings = Vec<Spanned<String>>;
 
 crate::section! {
     /// `[geo]`
-    GeoText { country: Spanned<String>, asn: Spanned<String>, max_age_days: u32, }
+    GeoText {
+        country: Spanned<String>,
+        asn: Spanned<String>,
+        max_age_days: u32,
+        canaries: Canaries,
+        max_flips: Spanned<f64>,
+    }
 }
 crate::section! {
     /// `[[override]]`

@@ -13,10 +13,14 @@ mod classes;
 mod legend;
 mod matrix;
 mod members;
+mod reading;
+mod standing;
 
 use std::sync::Arc;
 
 pub use legend::{DomainFacts, ExceptionFacts, Legend};
+pub(crate) use reading::Reading;
+pub(crate) use standing::Standing;
 
 use crate::geo::{Geo, GeoInfo};
 use crate::policy::{GroupId, Policy};
@@ -298,6 +302,13 @@ impl Ruleset {
         let reached = self.base.services.reached(self.base.places.iter().copied());
         let all = (0..self.base.domains.len() as u16).map(ServiceId);
         all.filter(|service| !reached.contains(service)).collect()
+    }
+
+    /// The databases behind it with their data, under the overrides of its policy.
+    #[must_use]
+    pub fn databases(&self) -> Geo {
+        let GeoFacts { country, asn, .. } = self.geo().clone();
+        Geo::of(&self.legend.origins, country, asn)
     }
 
     /// The databases behind it.

@@ -1,0 +1,155 @@
+//! Whether a database may take the place of the one in force.
+//!
+//! Databases are made elsewhere and arrive by themselves: one that is cut off, of another kind, or
+//! changed beyond belief must not decide who gets in. [`canaries`] asks one database, and
+//! [`Loaded::verify`] asks it against the one before: it is not much smaller, and under the same
+//! policy few verdicts change. Costs: two compilations without lookup tables, once a reload that
+//! brings another database.
+
+use crate::diff::{Flips, SubjectFlips, flips};
+use crate::document::{LoadError, Problem};
+use crate::geo::{Geo, GeoInfo};
+use crate::policy::Policy;
+use crate::{Loaded, Ruleset};
+
+/// Fewer IPv4 addresses than this many flip without question, so that small databases may change.
+const FEW_IPV4: u64 = 1 << 24;
+/// Likewise for IPv6: 1,024 networks of 32 bits, counted in /48s.
+const FEW_IPV6_48S: u64 = 1 << (10 + 16);
+
+/// How the operator lets a database through.
+const ACCEPT: &str = "look with `palisade diff OLD NEW --policy POLICY`; if it is right, \
+    `palisade reload --accept` takes it";
+
+/// The canaries of a policy that its country database contradicts. Overrides do not count: they hold
+/// whatever the database says.
+pub(crate) fn canaries(policy: &Policy, geo: &Geo) -> Vec<Problem> {
+    let wrong = policy.geo.canaries.iter().filter_map(|canary| {
+        let found = geo.database_country(canary.address);
+        if found == Some(canary.country) {
+            return None;
+        }
+        let says = found.map_or_else(|| "no country".to_owned(), |it| it.to_string());
+        let message = format!(
+            "the country database says {says} of the canary {}, not {}",
+            canary.address, canary.country
+        );
+        let help = "use another database, or correct the canary if the address has moved";
+        Some(Problem::error(policy.source(), canary.span.clone(), message, help))
+    });
+    wrong.collect()
+}
+
+impl Loaded {
+    /// Whether the databases may take the place of those of `before`, the ruleset in force; the same
+    /// databases may.
+    ///
+    /// # Errors
+    /// What speaks against them: a database with under half of the networks, or too many verdicts
+    /// that change under this policy, by domain.
+    pub fn verify(&self, before: &Ruleset) -> Result<(), LoadError> {
+        let old = before.databases().under(&self.policy.overrides);
+        if old.same_data(&self.geo) {
+            return Ok(());
+        }
+        let mut problems = self.halved(&old);
+        let old_new = flips((&self.policy, &old), (&self.policy, &self.geo), self.ruleset.now());
+        // What cannot be compiled was refused before this.
+        problems.extend(old_new.ok().and_then(|flips| self.flipped(&flips)));
+        if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+    }
+
+    fn halved(&self, old: &Geo) -> Vec<Problem> {
+        let pairs = [
+            ("country", Some(old.country_info()), Some(self.geo.country_info())),
+            ("ASN", old.asn_info(), self.geo.asn_info()),
+        ];
+        let halved = |(kind, old, new): (&str, Option<&GeoInfo>, Option<&GeoInfo>)| {
+            let (old, new) = (old?, new?);
+            (new.networks < old.networks.div_ceil(2)).then(|| {
+                let message = format!(
+                    "the new {kind} database has {} networks, the one in force {}: under half",
+                    new.networks, old.networks
+                );
+                self.at_geo(
+                    message,
+                    "was it cut off? download it again, or take it as it is with \
+                    `palisade reload --accept`"
+                        .to_owned(),
+                )
+            })
+        };
+        pairs.into_iter().filter_map(halved).collect()
+    }
+
+    fn flipped(&self, flips: &Flips) -> Option<Problem> {
+        let share = self.policy.geo.max_flips;
+        if share >= 1.0 {
+            return None;
+        }
+        let limit = |placed: u64, few: u64| few.max((placed as f64 * share) as u64);
+        let limits = [
+            ("IPv4 addresses", flips.any.ipv4, flips.placed.ipv4, FEW_IPV4),
+            ("IPv6 /48s", flips.any.ipv6_48s, flips.placed.ipv6_48s, FEW_IPV6_48S),
+        ];
+        let over: Vec<String> = limits
+            .iter()
+            .filter(|(_, flipped, placed, few)| *flipped > limit(*placed, *few))
+            .map(|(what, flipped, placed, few)| {
+                let (of, most) = (placed.max(&1), limit(*placed, *few));
+                let percent = *flipped as f64 * 100.0 / *of as f64;
+                format!("{flipped} {what} ({percent:.1} % of {placed}; at most {most} may)")
+            })
+            .collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut message =
+            format!("the new database changes the verdict on {}", over.join(" and on "));
+        for one in &flips.subjects {
+            message += &format!("\n{}", sentence(one));
+        }
+        Some(self.at_geo(message, ACCEPT.to_owned()))
+    }
+
+    /// A problem at the line that names the country database.
+    fn at_geo(&self, message: String, help: String) -> Problem {
+        match &self.policy.geo.country {
+            Some(name) => Problem::error(self.policy.source(), name.span(), message, help),
+            None => Problem::nowhere(message, help),
+        }
+    }
+}
+
+/// What changes for one domain, with the countries that it concerns most.
+fn sentence(one: &SubjectFlips) -> String {
+    let subject = &one.subject;
+    let name = match &subject.after {
+        Some(domain) => format!("domain {domain}"),
+        None => "egress".to_owned(),
+    };
+    let side = |extent: &crate::diff::Extent, what: &str| {
+        let countries: Vec<String> = extent
+            .countries
+            .iter()
+            .take(3)
+            .map(|it| {
+                let name =
+                    |code: &Option<String>| code.clone().unwrap_or_else(|| "unknown".to_owned());
+                let (before, after) = (name(&it.before), name(&it.country));
+                if before == after { after } else { format!("{before} now {after}") }
+            })
+            .collect();
+        let most = if countries.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", countries.join(", "))
+        };
+        format!(
+            "{} IPv4 addresses and {} IPv6 /48s {what} access{most}",
+            extent.ipv4, extent.ipv6_48s
+        )
+    };
+    let (lost, gained) = (side(&one.allow_to_drop, "lose"), side(&one.drop_to_allow, "gain"));
+    format!("  {name}: {lost}, {gained}")
+}
