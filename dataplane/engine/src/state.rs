@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use filter::DropReason;
+use filter::{DomainTally, DropReason};
 use lookup::{LoadError, Problem, Ruleset};
 
 use crate::{
@@ -186,13 +186,15 @@ impl State {
         for worker in &workers {
             status.packets.add(&worker.packets);
         }
-        for (place, domain) in ruleset.legend().domains().iter().enumerate() {
-            let entry = status.domains.entry(domain.name.clone()).or_default();
-            for counters in snapshots.iter().filter_map(|snapshot| snapshot.domains.get(place)) {
-                entry.allowed += counters.allowed;
-                entry.dropped += counters.dropped;
-                entry.shadowed += counters.shadowed;
+        for domain in ruleset.legend().domains() {
+            let mut all = DomainTally::default();
+            for tally in snapshots.iter().filter_map(|snapshot| snapshot.tally.as_ref()) {
+                tally.add_to(&mut all, Some(&domain.name), 0);
             }
+            let entry = status.domains.entry(domain.name.clone()).or_default();
+            entry.allowed += all.packets.allowed;
+            entry.dropped += all.packets.dropped;
+            entry.shadowed += all.packets.shadowed;
         }
         status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(self.view.ledger.troubles());

@@ -13,14 +13,17 @@
 mod tests;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
-use filter::{Action, Actions, BURST, Counters, DomainCounters, Filter, Now};
+use filter::{Action, Actions, BURST, Counters, Filter, Now, Tally};
 use lookup::Side;
 
 use crate::{
@@ -50,7 +53,8 @@ pub(crate) struct Snapshot {
     pub(crate) mode: String,
     pub(crate) revision: u32,
     pub(crate) counters: Counters,
-    pub(crate) domains: Vec<DomainCounters>,
+    /// Read by others while the worker writes.
+    pub(crate) tally: Option<Arc<Tally>>,
     pub(crate) frames: FrameCounts,
     /// Packets that the kernel dropped for want of a frame or of room, outside and inside.
     pub(crate) kernel_dropped: [u64; 2],
@@ -109,7 +113,11 @@ impl Worker {
         let Wires { umem, free, sockets } = wires;
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
-        while !mind.board.show(|slot| mode.clone_into(&mut slot.mode)) {
+        let show = |slot: &mut Snapshot| {
+            mode.clone_into(&mut slot.mode);
+            slot.tally = Some(Arc::clone(mind.filter.tally()));
+        };
+        while !mind.board.show(show) {
             thread::yield_now();
         }
         Self { sockets, umem, free, mind }
@@ -158,9 +166,7 @@ impl Worker {
         let received = burst.len();
         let begin = if received > 0 { self.mind.pace.begin() } else { None };
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
-        if self.mind.rules.refresh() {
-            self.mind.filter.clear_domains();
-        }
+        self.mind.rules.refresh();
         if received > 0 {
             let actions = self.judge(side, now, &burst);
             for (packet, action) in burst.into_iter().zip(actions) {
@@ -259,8 +265,6 @@ impl Worker {
         board.show(|slot| {
             slot.revision = revision;
             slot.counters = *filter.counters();
-            slot.domains.clear();
-            slot.domains.extend_from_slice(filter.domains());
             slot.frames = frames;
             slot.kernel_dropped = dropped_by_kernel;
             slot.longest_pause_ms = longest_pause_ms;

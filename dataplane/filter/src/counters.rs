@@ -3,12 +3,7 @@
 //! Two identities hold after every burst: each packet received has exactly one fate, and each
 //! drop is recorded, suppressed or lost.
 
-use lookup::DomainId;
-
 use crate::DropReason;
-
-/// How many domains have counters of their own; the last one also counts those beyond.
-pub const MAX_DOMAINS: usize = 256;
 
 /// Packets of one domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,29 +75,5 @@ impl Counters {
         self.received == self.forwarded + self.passed + dropped
             && dropped == self.records.total()
             && self.shadowed == self.shadow_records.total()
-    }
-}
-
-/// Counters by domain, of the ruleset that is in force.
-#[derive(Clone, Debug)]
-pub(crate) struct Domains(Box<[DomainCounters]>);
-
-impl Domains {
-    pub(crate) fn new() -> Self {
-        Self(vec![DomainCounters::default(); MAX_DOMAINS].into_boxed_slice())
-    }
-
-    pub(crate) fn as_slice(&self) -> &[DomainCounters] {
-        &self.0
-    }
-
-    /// Where `domain` counts; a packet without one counts nowhere.
-    pub(crate) fn of(&mut self, domain: Option<DomainId>) -> Option<&mut DomainCounters> {
-        let place = usize::from(domain?.0).min(MAX_DOMAINS - 1);
-        self.0.get_mut(place)
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.fill(DomainCounters::default());
     }
 }

@@ -29,12 +29,14 @@ mod record;
 mod shared;
 mod stamps;
 mod sync;
+mod tally;
 mod track;
 mod verdict;
 
-pub use counters::{Counters, DomainCounters, MAX_DOMAINS, RecordCounters};
+pub use counters::{Counters, DomainCounters, RecordCounters};
 pub use flow::Timeouts;
 pub use process::{Action, Actions, BURST, Filter, FilterConfig, Now};
 pub use reason::DropReason;
 pub use record::{DropRecord, Family, Full, Records};
 pub use shared::Shared;
+pub use tally::{DomainTally, MAX_DOMAINS, RegionCounters, Source, Spread, Tally};

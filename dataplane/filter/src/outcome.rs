@@ -2,7 +2,7 @@
 //!
 //! The only place that counts, so that each packet has one fate and each drop one record.
 
-use lookup::{DomainId, Judgement, Reason, RuleId, ServiceId};
+use lookup::{DomainId, Judgement, Reason, Region, RuleId, ServiceId};
 
 use crate::fragment::{First, Scope};
 use crate::parse::{Packet, Piece};
@@ -16,11 +16,13 @@ pub(crate) struct Cause {
     domain: Option<DomainId>,
     service: Option<ServiceId>,
     rule: Option<RuleId>,
+    /// Where the address on the outside is, if the policy decided.
+    region: Option<Region>,
 }
 
 impl Cause {
     pub(crate) fn packet(reason: DropReason) -> Self {
-        Self { reason, domain: None, service: None, rule: None }
+        Self { reason, domain: None, service: None, rule: None, region: None }
     }
 
     /// The same, counted in a domain.
@@ -28,9 +30,9 @@ impl Cause {
         Self { domain, ..self }
     }
 
-    pub(crate) fn policy(reason: Reason, judgement: &Judgement) -> Self {
+    pub(crate) fn policy(reason: Reason, judgement: &Judgement, region: Region) -> Self {
         let Judgement { domain, service, rule, .. } = *judgement;
-        Self { reason: reason.into(), domain, service, rule }
+        Self { reason: reason.into(), domain, service, rule, region: Some(region) }
     }
 }
 
@@ -39,9 +41,7 @@ impl Filter {
     #[inline]
     pub(crate) fn forward(&mut self, burst: &Burst<'_>, packet: &Packet, domain: Option<DomainId>) {
         self.counters.forwarded += 1;
-        if let Some(counters) = self.domains.of(domain) {
-            counters.allowed += 1;
-        }
+        self.tally.allowed(domain);
         if let Some(piece) = &packet.piece {
             self.admit(burst, packet, piece, domain, false);
         }
@@ -89,8 +89,10 @@ impl Filter {
         records: &mut impl Records,
     ) -> Action {
         self.counters.dropped[cause.reason.index()] += 1;
-        if let Some(counters) = self.domains.of(cause.domain) {
-            counters.dropped += 1;
+        self.tally.dropped(cause.domain, cause.region);
+        // An address that no packet can have as its source names nobody.
+        if cause.reason != DropReason::BadSource {
+            self.tally.source((cause.domain, cause.service), &packet.head, burst.now_s);
         }
         let record = record(burst, packet, cause, false);
         self.drops.add(record, &mut self.bucket, &mut self.counters.records, records);
@@ -107,9 +109,7 @@ impl Filter {
     ) -> Action {
         self.counters.forwarded += 1;
         self.counters.shadowed += 1;
-        if let Some(counters) = self.domains.of(cause.domain) {
-            counters.shadowed += 1;
-        }
+        self.tally.shadowed(cause.domain);
         if let Some(piece) = &packet.piece {
             self.admit(burst, packet, piece, cause.domain, true);
         }

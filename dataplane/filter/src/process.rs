@@ -14,11 +14,11 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use lookup::{ClassId, Revision, Ruleset, Side, Vlan};
 
-use crate::counters::Domains;
 use crate::flow::{Hasher, Key, Lives, Table};
 use crate::limiter::{Bucket, Hold};
 use crate::parse::{Fate, Head, Packet, parse};
-use crate::{Counters, DomainCounters, DropReason, Records, Shared, Timeouts};
+use crate::tally::Writer;
+use crate::{Counters, DropReason, Records, Shared, Tally, Timeouts};
 
 /// The most frames of one burst.
 pub const BURST: usize = 64;
@@ -73,7 +73,7 @@ pub struct Filter {
     pub(crate) drops: Hold,
     pub(crate) shadows: Hold,
     pub(crate) counters: Counters,
-    pub(crate) domains: Domains,
+    pub(crate) tally: Writer,
 }
 
 /// What all packets of a burst have in common.
@@ -84,12 +84,15 @@ pub(crate) struct Burst<'a> {
     pub(crate) now: Now,
     /// `now.mono_ms`, wrapping, as flow entries keep it.
     pub(crate) now_ms: u32,
+    /// `now.unix_ns` in seconds.
+    pub(crate) now_s: u32,
     pub(crate) side: Side,
 }
 
 impl<'a> Burst<'a> {
     fn new(rules: &'a Ruleset, now: Now, side: Side) -> Self {
-        Self { rules, revision: rules.revision(), now, now_ms: now.wrapping_ms(), side }
+        let now_s = (now.unix_ns / 1_000_000_000) as u32;
+        Self { rules, revision: rules.revision(), now, now_ms: now.wrapping_ms(), now_s, side }
     }
 
     /// The VLAN to judge a packet in; only one with a tag asks.
@@ -118,7 +121,7 @@ impl Filter {
             drops: Hold::default(),
             shadows: Hold::default(),
             counters: Counters::default(),
-            domains: Domains::new(),
+            tally: Writer::new(&config.key),
         }
     }
 
@@ -135,6 +138,7 @@ impl Filter {
     ) {
         actions.clear();
         let burst = Burst::new(rules, now, side);
+        self.tally.meet(rules);
         self.bucket.refill(now.mono_ms);
 
         let mut packets = ArrayVec::<Packet, BURST>::new();
@@ -230,17 +234,10 @@ impl Filter {
         &self.counters
     }
 
-    /// Packets by [`lookup::DomainId`], at most [`MAX_DOMAINS`](crate::MAX_DOMAINS), since the
-    /// filter was made or [`Filter::clear_domains`].
+    /// What it counts by domain, region and source, for any thread to read.
     #[must_use]
-    pub fn domains(&self) -> &[DomainCounters] {
-        self.domains.as_slice()
-    }
-
-    /// Starts the counters by domain anew: a new ruleset may number its domains differently, so
-    /// read them before the first burst that it judges.
-    pub fn clear_domains(&mut self) {
-        self.domains.clear();
+    pub fn tally(&self) -> &Arc<Tally> {
+        self.tally.tally()
     }
 }
 

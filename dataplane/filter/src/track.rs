@@ -27,14 +27,14 @@ use crate::process::{Burst, Filter};
 use crate::verdict::{Answer, Known};
 
 impl Filter {
-    /// Keeps what was allowed.
+    /// Keeps what was allowed; true if it is a new flow.
     pub(crate) fn remember(
         &mut self,
         burst: &Burst<'_>,
         (hash, key, step): (u64, &Key, Step),
         known: Option<Known>,
         answer: &Answer,
-    ) {
+    ) -> bool {
         let was_egress = known.map(|known| known.egress);
         if answer.egress.is_some() && burst.side == Side::Inside && was_egress != Some(true) {
             let reply_of_a_former_service = was_egress == Some(false) && step != Step::Syn;
@@ -44,7 +44,7 @@ impl Filter {
                 }
                 // Another worker may have seen it open, and this may be its end.
                 self.prolong(burst, key, step);
-                return;
+                return false;
             }
         }
         match known {
@@ -54,15 +54,20 @@ impl Filter {
                 entry.domain = answer.judgement.domain;
                 entry.timing = Timing::of(key.proto());
                 self.advance(burst, known.slot, step);
+                false
             }
             _ => {
                 let entry = self.entry(burst, (key, step), answer);
                 match known {
                     Some(known) => *self.table.entry(known.slot) = entry,
-                    None if step == Step::End => {}
+                    None if step == Step::End => return false,
                     None if self.table.insert(hash, entry) => {}
-                    None => self.counters.flow_table_full += 1,
+                    None => {
+                        self.counters.flow_table_full += 1;
+                        return false;
+                    }
                 }
+                true
             }
         }
     }

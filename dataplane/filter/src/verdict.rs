@@ -74,7 +74,9 @@ impl Filter {
         match judgement.verdict {
             Verdict::Allow => {
                 if step.flows() {
-                    self.remember(burst, (hash, key, step), known, &answer);
+                    if self.remember(burst, (hash, key, step), known, &answer) {
+                        self.tally.flow(judgement.domain, burst.rules.class_region(ends.remote));
+                    }
                 }
                 self.forward(burst, packet, judgement.domain);
                 Action::Forward
@@ -89,7 +91,8 @@ impl Filter {
                     }
                     None => {}
                 }
-                let cause = Cause::policy(reason, judgement);
+                let region = burst.rules.class_region(ends.remote);
+                let cause = Cause::policy(reason, judgement, region);
                 if judgement.shadow {
                     self.shadow(burst, packet, cause, records)
                 } else {

@@ -16,10 +16,10 @@ use std::hash::Hash;
 use ipnet::IpNet;
 
 use super::members::{Evaluator, ListId, Members, networks};
-use crate::policy::{Policy, chains};
+use crate::policy::{Body, Group, GroupId, Policy, chains};
 use crate::services::Place;
 use crate::{
-    Address, ClassId, Country, OriginId, OriginKey, OriginKeys, Prefix, Ranges, ServiceId,
+    Address, ClassId, Country, OriginId, OriginKey, OriginKeys, Prefix, Ranges, Region, ServiceId,
 };
 
 /// What an address is.
@@ -74,6 +74,17 @@ impl Classes {
             v4,
             v6,
         }
+    }
+
+    /// Where the addresses of each class are.
+    pub(super) fn regions(&self, policy: &Policy) -> Vec<Region> {
+        let is_private = |group: &Group| matches!(group.body, Body::Private);
+        let private = policy.groups.iter().position(is_private).unwrap_or_default();
+        let private = GroupId(private as u16);
+        let region = |class: &Class| {
+            Region::new(class.country, self.members[class.members as usize].holds(private))
+        };
+        self.list.iter().map(region).collect()
     }
 }
 

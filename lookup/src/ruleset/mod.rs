@@ -27,8 +27,8 @@ use crate::policy::{GroupId, Policy};
 use crate::services::{Place, ServiceMap};
 use crate::table::{ClassTable, TableError};
 use crate::{
-    ClassId, Country, DomainId, Judgement, Moment, Query, Reason, Revision, RuleId, ServiceId,
-    Side, Verdict, Vlan,
+    ClassId, Country, DomainId, Judgement, Moment, Query, Reason, Region, Revision, RuleId,
+    ServiceId, Side, Verdict, Vlan,
 };
 use classes::{Class, Classes};
 use matrix::{FAILSAFE, Matrix};
@@ -74,6 +74,8 @@ pub struct Ruleset {
 struct Base {
     /// By class: the services that are there.
     places: Vec<Place>,
+    /// By class: where it is.
+    regions: Vec<Region>,
     services: ServiceMap,
     /// By service.
     domains: Vec<DomainId>,
@@ -114,6 +116,7 @@ impl Ruleset {
         let table = Arc::new(ClassTable::compile(&found.v4, &found.v6)?);
         let base = Base {
             places: found.list.iter().map(|class| class.place).collect(),
+            regions: found.regions(policy),
             services: ServiceMap::compile(&found.places, policy),
             domains: policy.services.iter().map(|service| service.domain).collect(),
             shadow: policy.domains.iter().map(|domain| domain.shadow).collect(),
@@ -287,6 +290,13 @@ impl Ruleset {
         self.base.classes.get(class.0 as usize)?.country
     }
 
+    /// Where the addresses of a class are; for counting.
+    #[must_use]
+    #[inline]
+    pub fn class_region(&self, class: ClassId) -> Region {
+        self.base.regions.get(class.0 as usize).copied().unwrap_or(Region::UNKNOWN)
+    }
+
     /// The groups that hold the addresses of a class, in the order of the legend.
     pub fn class_groups(&self, class: ClassId) -> impl Iterator<Item = GroupId> {
         let class = self.base.classes.get(class.0 as usize);
@@ -325,6 +335,7 @@ impl Ruleset {
             + self.base.services.memory_bytes()
             + self.matrix.memory_bytes()
             + size_of_val(&*self.base.places)
+            + size_of_val(&*self.base.regions)
             + size_of_val(&*self.base.classes)
             + members
             + self.legend.origins.memory_bytes()

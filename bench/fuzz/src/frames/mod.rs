@@ -163,7 +163,6 @@ impl Run {
                 self.end_burst();
                 let next = self.rules.revision().0 as usize;
                 self.rules = rulesets().get(next).unwrap_or(self.rules);
-                self.workers.iter_mut().for_each(|worker| worker.filter.clear_domains());
             }
             HOUSEKEEP => {
                 self.end_burst();

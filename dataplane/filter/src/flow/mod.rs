@@ -10,7 +10,7 @@ mod progress;
 mod table;
 mod timeouts;
 
-pub(crate) use hash::Hasher;
+pub(crate) use hash::{Hasher, fold};
 pub(crate) use key::Key;
 pub(crate) use progress::{Progress, State};
 pub(crate) use table::{Entry, Table};

@@ -18,6 +18,7 @@ mod lab;
 mod noise;
 mod packets;
 mod reloads;
+mod tallies;
 mod timeouts;
 mod transports;
 mod vlans;
