@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     turn: u64,
     rows: Box<[u16]>,
     service_rows: Box<[u16]>,
-    secret: [u64; 6],
+    secret: [u64; 4],
 }
 
 impl Writer {
@@ -98,6 +98,13 @@ impl Writer {
         }
     }
 
+    /// Twice folded: estimates need more than one product gives where keys are steps of one stride.
+    #[inline]
+    fn hash(&self, [low, high]: [u64; 2]) -> u64 {
+        let [a, b, c, d] = self.secret;
+        fold(fold(low ^ a, high ^ b) ^ c, d)
+    }
+
     /// Who sent a dropped packet, and where to.
     pub(crate) fn source(
         &self,
@@ -110,20 +117,18 @@ impl Writer {
             Family::V4 => (key_v4(head.src as u32), head.src as u64 >> 8),
             Family::V6 => (key_v6(head.src), (head.src >> 80) as u64),
         };
-        let [a, b, c, d, e, f] = self.secret;
-        let destination = (head.dst >> 64) as u64 ^ e;
         let port = u64::from(head.dst_port) << 8 | u64::from(head.proto);
         let row = self.row(domain);
         row.sources.count(&Blow {
             key,
-            hash: fold(key ^ a, b),
-            port_hash: fold(port ^ c, d),
-            destination_hash: fold(head.dst as u64 ^ f, destination),
+            hash: self.hash([key, 0]),
+            port_hash: self.hash([port, 1]),
+            destination_hash: self.hash([head.dst as u64, (head.dst >> 64) as u64]),
             port: head.dst_port,
             proto: head.proto,
             now_s,
         });
-        let hash = fold(network ^ c, b);
+        let hash = self.hash([network, 2]);
         row.networks.see(hash, now_s);
         if let Some(service) = service {
             let row = self.service_rows[usize::from(service.0).min(MAX_SERVICES - 1)];
