@@ -69,6 +69,9 @@ pub enum Error {
         /// What the loader said.
         message: String,
     },
+    /// A comparison whose verdicts are wrong says nothing about speed.
+    #[error("the run is void: {0}")]
+    Void(String),
     /// An argument that makes no sense, with what would.
     #[error("{0}")]
     Usage(String),

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agree;
+pub mod compare;
 pub mod demo;
 pub mod error;
 pub mod floor;

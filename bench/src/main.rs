@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use palisade_bench::agree::Agree;
+use palisade_bench::compare::Compare;
 use palisade_bench::floor::{self, Terms};
 use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
@@ -34,6 +35,7 @@ enum Command {
     },
     /// Compare what `palisade explain` says of many addresses with the database itself.
     Agree(Agree),
+    Compare(Compare),
     /// Compare the verdicts with those of kernel nftables, under the exported policy.
     Oracle(Oracle),
     /// Offer a load to a peer in a lab, and count what comes through.
@@ -78,6 +80,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo { keep } => demo::run(keep),
         Command::Agree(agree) => agree.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),

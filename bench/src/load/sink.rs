@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use aya::Ebpf;
+use aya::maps::PerCpuValues;
 use aya::programs::XdpMode;
 
 use super::bpf::{self, failed};
 use super::delays::{BUCKETS, Delays};
 use super::flow::Class;
 use crate::Result;
+use crate::error::system;
 use crate::lab::{CLIENT_VETH, Lab, Namespace, SERVER_VETH};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/sink.bpf.o");
@@ -135,5 +137,26 @@ impl Sink {
             Ok(values.iter().sum())
         };
         (0..BUCKETS as u32).map(bucket).collect::<Result<_>>().map(Delays::new)
+    }
+
+    /// Begins to count anew; the sequences that flows have reached stay.
+    ///
+    /// # Errors
+    /// When the counters cannot be written.
+    pub fn reset(&mut self) -> Result<()> {
+        let cores = aya::util::nr_cpus().map_err(|(file, source)| system("read", file)(source))?;
+        let mut counts = bpf::per_cpu::<[u64; 8]>(&mut self.ebpf, "counts")?;
+        for class in 0..u32::from(CLASSES) {
+            let zeros = PerCpuValues::try_from(vec![[0; 8]; cores]);
+            let zeros = zeros.map_err(system("prepare", "counts"))?;
+            counts.set(class, zeros, 0).map_err(failed("write map", "counts"))?;
+        }
+        let mut delays = bpf::per_cpu::<u64>(&mut self.ebpf, "delays")?;
+        for bucket in 0..BUCKETS as u32 {
+            let zeros = PerCpuValues::try_from(vec![0; cores]);
+            let zeros = zeros.map_err(system("prepare", "delays"))?;
+            delays.set(bucket, zeros, 0).map_err(failed("write map", "delays"))?;
+        }
+        Ok(())
     }
 }

@@ -151,12 +151,12 @@ impl Running<'_> {
                 }
             }
             Self::Nft(nft) => {
-                let Counted { allowed, denied } = nft.counted()?;
+                let Counted { allowed, denied, untracked } = nft.counted()?;
                 Tally {
                     judged: Some(allowed + denied),
                     forwarded: Some(allowed),
                     dropped: BTreeMap::from([("denied".to_owned(), denied)]),
-                    missed: None,
+                    missed: Some(untracked),
                 }
             }
             Self::Router(router) => {

@@ -10,6 +10,7 @@ use std::process::Stdio;
 
 use super::fence::Fence;
 use super::router::Router;
+use crate::compare::FLOWS;
 use crate::error::system;
 use crate::lab::{Duty, Lab, OUTSIDE};
 use crate::{Error, Result};
@@ -18,8 +19,6 @@ use crate::{Error, Result};
 const LIMIT: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 /// The buckets of its hash table.
 const BUCKETS: &str = "/sys/module/nf_conntrack/parameters/hashsize";
-/// As many entries as Palisade's flow table has in a comparison.
-const ENTRIES: u32 = 1 << 20;
 
 /// Kinds of rulesets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +40,8 @@ pub struct Counted {
     pub allowed: u64,
     /// Packets dropped.
     pub denied: u64,
+    /// Packets that conntrack dropped before they were judged: its table was full.
+    pub untracked: u64,
 }
 
 /// A running ruleset over a router; both go when dropped.
@@ -57,7 +58,7 @@ impl<'lab> Nft<'lab> {
     /// # Errors
     /// When `nft` refuses it, or the router does not start.
     pub fn start(lab: &'lab Lab, core: u32, fence: &Fence, kind: Kind) -> Result<Self> {
-        let limits = [Limit::raise(BUCKETS, ENTRIES / 2)?, Limit::raise(LIMIT, ENTRIES)?];
+        let limits = [Limit::raise(BUCKETS, FLOWS / 2)?, Limit::raise(LIMIT, FLOWS)?];
         load(lab, &ruleset(fence, kind))?;
         let router = Router::start(lab, core, fence.address)?;
         Ok(Self { lab, _router: router, _limits: limits })
@@ -78,7 +79,19 @@ impl<'lab> Nft<'lab> {
         Ok(Counted {
             allowed: packets("allowed").ok_or_else(none)?,
             denied: packets("denied").ok_or_else(none)?,
+            untracked: self.untracked()?,
         })
+    }
+
+    /// The column `drop` of conntrack's statistics, over all cores.
+    fn untracked(&self) -> Result<u64> {
+        const FILE: &str = "/proc/thread-self/net/stat/nf_conntrack";
+        let text = self.lab.gateway.enter(|| fs::read_to_string(FILE).map_err(system("read", FILE)))?;
+        let mut lines = text.lines().map(|line| line.split_whitespace());
+        let place = lines.next().and_then(|mut names| names.position(|name| name == "drop"));
+        let Some(place) = place else { return Ok(0) };
+        let values = lines.filter_map(|mut values| values.nth(place));
+        Ok(values.filter_map(|value| u64::from_str_radix(value, 16).ok()).sum())
     }
 }
 
