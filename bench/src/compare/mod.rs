@@ -214,7 +214,8 @@ impl Terms {
     /// When it does not start.
     pub fn stand<'lab>(&self, lab: &'lab Lab, peer: Peer) -> Result<Stand<'lab>> {
         let policy = self.fence.policy();
-        let setup = Setup { cores: vec![CORE], poll: "busy", flows: FLOWS, ..Setup::new(lab, &policy) };
+        let setup =
+            Setup { cores: vec![CORE], poll: "busy", flows: FLOWS, ..Setup::new(lab, &policy) };
         let running = peer.start(lab, &setup, &self.fence)?;
         Ok(Stand { lab, peer, running })
     }

@@ -58,11 +58,21 @@ impl Samples {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_header([
-            "what", "peer", "unit", "palisade", "peer", "times better", "95 % interval", "rounds", "floor", "aim",
+            "what",
+            "peer",
+            "unit",
+            "palisade",
+            "peer",
+            "times better",
+            "95 % interval",
+            "rounds",
+            "floor",
+            "aim",
         ]);
         for row in rows {
             let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-            let limit = |limit: Option<f64>| number(limit.map_or(String::new(), |l| format!("{l}x")));
+            let limit =
+                |limit: Option<f64>| number(limit.map_or(String::new(), |l| format!("{l}x")));
             let ratio = row.ratio.map_or(String::new(), |r| format!("{:.2}", r.ratio));
             let interval =
                 row.ratio.map_or(String::new(), |r| format!("{:.2} - {:.2}", r.ci_low, r.ci_high));
@@ -113,7 +123,10 @@ mod tests {
         assert_eq!(rows.len(), 2);
         let row = |what: &str| rows.iter().find(|row| row.what == what).unwrap();
         let flood = row(Figure::FLOOD.what);
-        assert_eq!((flood.rounds, flood.ours, flood.floor, flood.mark()), (2, 7.0, Some(5.0), Mark::Floor));
+        assert_eq!(
+            (flood.rounds, flood.ours, flood.floor, flood.mark()),
+            (2, 7.0, Some(5.0), Mark::Floor)
+        );
         let latency = row(Figure::P50.what);
         assert_eq!((latency.rounds, latency.mark()), (3, Mark::Aim));
         assert!((latency.ratio.unwrap().ratio - 2.0).abs() < 1e-9);

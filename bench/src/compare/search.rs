@@ -11,12 +11,12 @@ const STEPS: u32 = 7;
 ///
 /// # Errors
 /// What `trial` fails with.
-pub fn highest(
+pub(super) fn highest(
     most_pps: u64,
     bound: f64,
     mut trial: impl FnMut(u64) -> Result<f64>,
 ) -> Result<u64> {
-    let (mut fine, mut least_bad) = (0, most_pps);
+    let (mut fine, mut least_bad) = (0_u64, most_pps);
     for _ in 0..STEPS {
         let middle = fine.midpoint(least_bad);
         if middle == fine {

@@ -4,10 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Terms;
 use super::search::highest;
 use super::stand::{Load, Outcome, Stand};
 use super::workload::{Figure, Workload};
-use super::Terms;
 use crate::Result;
 
 /// Before a measurement: pages are there, flows are known.
@@ -51,7 +51,12 @@ pub(super) fn take(stand: &Stand<'_>, terms: &Terms, round: u32) -> Result<Found
     }
     for (figure, value) in &found.figures {
         let unit = figure.unit().0;
-        println!("round {}: {:<44} {:<48} {value:.3} {unit}", round + 1, stand.peer.name(), figure.what);
+        println!(
+            "round {}: {:<44} {:<48} {value:.3} {unit}",
+            round + 1,
+            stand.peer.name(),
+            figure.what
+        );
     }
     for void in &found.void {
         println!("round {}: void: {void}", round + 1);

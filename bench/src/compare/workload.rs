@@ -1,10 +1,10 @@
 //! What is offered, to whom, and what must come of it.
 
+use crate::Result;
 use crate::load::{Flow, Fresh, Kind, Plan};
 use crate::peers::{Fence, Peer};
 use crate::pktgen::mark;
 use crate::record::Better;
-use crate::Result;
 
 /// Sources of the floods: each goes through many ports, so no two frames are of one flow.
 const SOURCES: usize = 1 << 18;
@@ -99,9 +99,7 @@ impl Workload {
     pub fn peers(self) -> &'static [Peer] {
         use Peer::{Conntrack, NftMap, NftRaw, NftSet, Palisade, Router, Testpmd, Xdp};
         match self {
-            Self::Forward => {
-                &[Palisade, NftSet, NftMap, NftRaw, Conntrack, Testpmd, Router, Xdp]
-            }
+            Self::Forward => &[Palisade, NftSet, NftMap, NftRaw, Conntrack, Testpmd, Router, Xdp],
             Self::ForwardMany => &[Palisade, NftSet, NftRaw],
             Self::Latency => &[Palisade, Testpmd],
             Self::Search => &[Palisade, NftSet, Testpmd],

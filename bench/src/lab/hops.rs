@@ -73,7 +73,10 @@ impl Hops {
 /// The sum of a statistic over the queues.
 fn total(statistics: &str, name: &str) -> u64 {
     let lines = statistics.lines().filter_map(|line| line.trim().split_once(": "));
-    lines.filter(|(key, _)| key.ends_with(name)).filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+    lines
+        .filter(|(key, _)| key.ends_with(name))
+        .filter_map(|(_, value)| value.parse::<u64>().ok())
+        .sum()
 }
 
 #[cfg(test)]

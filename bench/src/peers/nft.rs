@@ -86,7 +86,8 @@ impl<'lab> Nft<'lab> {
     /// The column `drop` of conntrack's statistics, over all cores.
     fn untracked(&self) -> Result<u64> {
         const FILE: &str = "/proc/thread-self/net/stat/nf_conntrack";
-        let text = self.lab.gateway.enter(|| fs::read_to_string(FILE).map_err(system("read", FILE)))?;
+        let text =
+            self.lab.gateway.enter(|| fs::read_to_string(FILE).map_err(system("read", FILE)))?;
         let mut lines = text.lines().map(|line| line.split_whitespace());
         let place = lines.next().and_then(|mut names| names.position(|name| name == "drop"));
         let Some(place) = place else { return Ok(0) };

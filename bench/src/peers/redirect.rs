@@ -26,11 +26,11 @@ impl Redirect {
     /// When the program cannot be loaded or attached.
     pub fn start(lab: &Lab, core: u32) -> Result<Self> {
         let mut ebpf = bpf::load(OBJECT, "redirect", "other", 1)?;
-        let inside = lab.gateway.enter(|| index(INSIDE))?;
-        let map = bpf::find(&mut ebpf, "other")?;
-        let mut other: DevMap<_> = map.try_into().map_err(failed("use map", "other"))?;
-        other.set(0, inside, None, 0).map_err(failed("write map", "other"))?;
+        // Inside the namespace: the map looks its interface up where the caller is.
         lab.gateway.enter(|| {
+            let map = bpf::find(&mut ebpf, "other")?;
+            let mut other: DevMap<_> = map.try_into().map_err(failed("use map", "other"))?;
+            other.set(0, index(INSIDE)?, None, 0).map_err(failed("write map", "other"))?;
             let program: &mut Xdp = bpf::xdp(&mut ebpf, "redirect")?;
             program.attach(OUTSIDE, XdpMode::Driver).map_err(failed("attach", "redirect")).map(drop)
         })?;
