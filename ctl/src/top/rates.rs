@@ -1,0 +1,285 @@
+//! Two answers of `status` made into rates: what the screen shows and what `--json` prints.
+//!
+//! A counter that is smaller than before (the gateway was started anew, or an estimate gave way to a
+//! newer one) has no rate, which is not the same as a rate of zero.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::sample::{Burst, Exception, Frames, Geo, Interface, Pending, Policy, Sample, Worker};
+
+/// A counter, and how fast it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Count {
+    pub(super) total: u64,
+    pub(super) per_s: Option<f64>,
+}
+
+/// A gateway over the time between two answers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Rates {
+    /// Between the two answers; nothing after one answer alone.
+    pub(super) interval_s: Option<f64>,
+    pub(super) revision: u64,
+    pub(super) uptime_s: Option<u64>,
+    pub(super) geo: Option<Geo>,
+    pub(super) flows: u64,
+    pub(super) received: Count,
+    pub(super) forwarded: Count,
+    pub(super) passed: Count,
+    pub(super) dropped: Count,
+    pub(super) kernel_dropped: Count,
+    pub(super) shed: Count,
+    pub(super) records: Option<BTreeMap<&'static str, Count>>,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) domains: Vec<Domain>,
+    pub(super) countries: Option<Vec<Country>>,
+    pub(super) asns: Option<Vec<Asn>>,
+    pub(super) sources: Option<Vec<Source>>,
+    pub(super) workers: Vec<Pace>,
+    pub(super) interfaces: Vec<Wire>,
+    pub(super) pending: Option<Pending>,
+    /// The policy's file is not what is in force; nothing when the gateway does not say.
+    pub(super) differs: Option<bool>,
+    pub(super) exceptions: Option<Vec<Exception>>,
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Reason {
+    pub(super) reason: String,
+    pub(super) dropped: Count,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Domain {
+    pub(super) domain: String,
+    pub(super) allowed: Count,
+    pub(super) dropped: Count,
+    pub(super) shadowed: Count,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Country {
+    pub(super) domain: String,
+    pub(super) country: String,
+    pub(super) flows_allowed: Count,
+    pub(super) dropped: Count,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Asn {
+    pub(super) asn: Option<u64>,
+    pub(super) dropped: Count,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Source {
+    pub(super) source: String,
+    pub(super) domain: Option<String>,
+    pub(super) country: Option<String>,
+    pub(super) asn: Option<u64>,
+    pub(super) dropped: Count,
+    pub(super) ports: Option<u64>,
+    pub(super) last_port: Option<u64>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Pace {
+    pub(super) core: u64,
+    pub(super) queue: u64,
+    pub(super) mode: String,
+    pub(super) received: Count,
+    pub(super) forwarded: Count,
+    pub(super) dropped: Count,
+    pub(super) flows: Option<u64>,
+    pub(super) burst_ns: Option<Burst>,
+    pub(super) longest_pause_ms: Option<u64>,
+    pub(super) frames: Frames,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Wire {
+    pub(super) name: String,
+    pub(super) side: String,
+    pub(super) kernel_dropped: Count,
+    pub(super) shed: Count,
+    pub(super) unserved_dropped: Count,
+    pub(super) unserved_bridged: Count,
+}
+
+/// The answer before, and how long ago it was.
+#[derive(Clone, Copy)]
+struct Past<'a>(Option<(&'a Sample, f64)>);
+
+impl Past<'_> {
+    /// The counter `now`, and its rate where the answer before had it.
+    fn count(self, now: u64, before: impl Fn(&Sample) -> Option<u64>) -> Count {
+        let rate = |(sample, interval_s): (&Sample, f64)| {
+            let more = now.checked_sub(before(sample)?)?;
+            Some(more as f64 / interval_s)
+        };
+        Count { total: now, per_s: self.0.and_then(rate) }
+    }
+}
+
+impl Rates {
+    /// What happened between two answers, so many seconds apart.
+    pub(super) fn between(before: Option<(&Sample, f64)>, now: &Sample) -> Self {
+        let grown = |(old, interval_s): &(&Sample, f64)| {
+            *interval_s > 0.0 && old.uptime_s <= now.uptime_s && old.received <= now.received
+        };
+        let past = Past(before.filter(grown));
+        let policy = now.policy.clone();
+        let (pending, differs, exceptions) = match policy {
+            Some(Policy { pending, differs, exceptions }) => (pending, differs, Some(exceptions)),
+            None => (None, None, None),
+        };
+        Self {
+            interval_s: past.0.map(|(_, interval_s)| interval_s),
+            revision: now.revision,
+            uptime_s: now.uptime_s,
+            geo: now.geo.clone(),
+            flows: now.flows,
+            received: past.count(now.received, |old| Some(old.received)),
+            forwarded: past.count(now.forwarded, |old| Some(old.forwarded)),
+            passed: past.count(now.passed, |old| Some(old.passed)),
+            dropped: past.count(sum(&now.dropped), |old| Some(sum(&old.dropped))),
+            kernel_dropped: wires(past, now, |wire| wire.kernel_dropped),
+            shed: wires(past, now, |wire| wire.shed),
+            records: records(past, now),
+            reasons: reasons(past, now),
+            domains: domains(past, now),
+            countries: countries(past, now),
+            asns: asns(past, now),
+            sources: sources(past, now),
+            workers: now.workers.iter().map(|worker| pace(past, worker)).collect(),
+            interfaces: now.interfaces.iter().map(|wire| interface(past, wire)).collect(),
+            pending,
+            differs,
+            exceptions,
+            warnings: now.warnings.clone(),
+        }
+    }
+}
+
+fn sum(counts: &BTreeMap<String, u64>) -> u64 {
+    counts.values().sum()
+}
+
+fn wires(past: Past<'_>, now: &Sample, of: fn(&Interface) -> u64) -> Count {
+    let all = |sample: &Sample| sample.interfaces.iter().map(of).sum();
+    past.count(all(now), |old| Some(all(old)))
+}
+
+fn records(past: Past<'_>, now: &Sample) -> Option<BTreeMap<&'static str, Count>> {
+    let records = now.records?;
+    let recorded = past.count(records.recorded, |old| Some(old.records?.recorded));
+    let suppressed = past.count(records.suppressed, |old| Some(old.records?.suppressed));
+    let lost = past.count(records.lost, |old| Some(old.records?.lost));
+    Some([("recorded", recorded), ("suppressed", suppressed), ("lost", lost)].into())
+}
+
+/// A reason that the answer before did not have yet had not occurred yet.
+fn reasons(past: Past<'_>, now: &Sample) -> Vec<Reason> {
+    let row = |(reason, packets): (&String, &u64)| {
+        let before = |old: &Sample| Some(old.dropped.get(reason).copied().unwrap_or(0));
+        Reason { reason: reason.clone(), dropped: past.count(*packets, before) }
+    };
+    now.dropped.iter().map(row).collect()
+}
+
+fn domains(past: Past<'_>, now: &Sample) -> Vec<Domain> {
+    let row = |(name, domain): (&String, &super::sample::Domain)| Domain {
+        domain: name.clone(),
+        allowed: past.count(domain.allowed, |old| Some(old.domains.get(name)?.allowed)),
+        dropped: past.count(domain.dropped, |old| Some(old.domains.get(name)?.dropped)),
+        shadowed: past.count(domain.shadowed, |old| Some(old.domains.get(name)?.shadowed)),
+    };
+    now.domains.iter().map(row).collect()
+}
+
+fn countries(past: Past<'_>, now: &Sample) -> Option<Vec<Country>> {
+    let mut rows = None;
+    for (name, domain) in &now.domains {
+        let Some(countries) = &domain.countries else { continue };
+        let rows = rows.get_or_insert_with(Vec::new);
+        for (code, country) in countries {
+            let before = |old: &Sample, of: fn(&super::sample::Country) -> u64| {
+                let countries = old.domains.get(name)?.countries.as_ref()?;
+                Some(countries.get(code).map_or(0, of))
+            };
+            let allowed = past.count(country.flows_allowed, |old| before(old, |c| c.flows_allowed));
+            let dropped = past.count(country.dropped, |old| before(old, |c| c.dropped));
+            let (domain, country) = (name.clone(), code.clone());
+            rows.push(Country { domain, country, flows_allowed: allowed, dropped });
+        }
+    }
+    rows
+}
+
+fn asns(past: Past<'_>, now: &Sample) -> Option<Vec<Asn>> {
+    let row = |row: &super::sample::Asn| {
+        let before = |old: &Sample| {
+            Some(old.asns.as_ref()?.iter().find(|other| other.asn == row.asn)?.dropped)
+        };
+        Asn { asn: row.asn, dropped: past.count(row.dropped, before) }
+    };
+    Some(now.asns.as_ref()?.iter().map(row).collect())
+}
+
+fn sources(past: Past<'_>, now: &Sample) -> Option<Vec<Source>> {
+    let row = |row: &super::sample::Source| {
+        let before = |old: &Sample| {
+            let same =
+                |other: &&super::sample::Source| other.source == row.source && other.domain == row.domain;
+            Some(old.sources.as_ref()?.iter().find(same)?.dropped)
+        };
+        Source {
+            source: row.source.clone(),
+            domain: row.domain.clone(),
+            country: row.country.clone(),
+            asn: row.asn,
+            dropped: past.count(row.dropped, before),
+            ports: row.ports,
+            last_port: row.last_port,
+        }
+    };
+    Some(now.sources.as_ref()?.iter().map(row).collect())
+}
+
+fn pace(past: Past<'_>, worker: &Worker) -> Pace {
+    let count = |of: fn(&Worker) -> u64| {
+        let same = |other: &&Worker| (other.core, other.queue) == (worker.core, worker.queue);
+        past.count(of(worker), |old| old.workers.iter().find(same).map(of))
+    };
+    Pace {
+        core: worker.core,
+        queue: worker.queue,
+        mode: worker.mode.clone(),
+        received: count(|worker| worker.received),
+        forwarded: count(|worker| worker.forwarded),
+        dropped: count(|worker| sum(&worker.dropped)),
+        flows: worker.flows,
+        burst_ns: worker.burst_ns,
+        longest_pause_ms: worker.longest_pause_ms,
+        frames: worker.frames,
+    }
+}
+
+fn interface(past: Past<'_>, wire: &Interface) -> Wire {
+    let count = |of: fn(&Interface) -> u64| {
+        past.count(of(wire), |old| old.interfaces.iter().find(|w| w.name == wire.name).map(of))
+    };
+    Wire {
+        name: wire.name.clone(),
+        side: wire.side.clone(),
+        kernel_dropped: count(|wire| wire.kernel_dropped),
+        shed: count(|wire| wire.shed),
+        unserved_dropped: count(|wire| wire.unserved_dropped),
+        unserved_bridged: count(|wire| wire.unserved_bridged),
+    }
+}
