@@ -30,10 +30,23 @@ pub(crate) fn send(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answer =
-        runtime.and_then(|runtime| runtime.block_on(exchange(&control.socket, method, path, body)));
-    answer.map_err(|error| no_answer(control, &error))
+    attempt(&control.socket, method, path, body).map_err(|error| no_answer(control, &error))
+}
+
+/// The same without a word when no gateway answers.
+///
+/// # Errors
+/// When nothing answers there, or not in HTTP.
+pub(crate) fn attempt(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> io::Result<(StatusCode, Bytes)> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(exchange(socket, method, path, body))
 }
 
 /// Says that no gateway answers; the exit status for it.

@@ -13,6 +13,7 @@ mod shell;
 mod status;
 mod stream;
 mod table;
+mod top;
 mod words;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
         Command::Drops(args) => drops::drops(&args),
+        Command::Top(args) => top::top(&args),
         Command::Reload(args) => reload::reload(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

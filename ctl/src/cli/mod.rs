@@ -3,6 +3,7 @@
 mod change;
 mod policy;
 mod see;
+mod top;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use change::Reload;
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
 pub(crate) use see::{Drops, Status};
+pub(crate) use top::Top;
 
 /// A geo-fencing packet filter for a gateway appliance.
 ///
@@ -27,6 +29,7 @@ Where to begin:
   palisade run --config gateway.toml              put it inline
   palisade status                                 what it is doing
   palisade drops --follow                         what it drops, and why
+  palisade top                                    the same, as rates on a screen
 
 docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml.")]
 pub(crate) struct Cli {
@@ -49,6 +52,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show what was dropped last, and why; follow what comes.
     Drops(Drops),
+    /// Watch a running gateway: rates by domain, country, operator, reason, source and worker.
+    Top(Top),
     /// Compile the policy again and put it in force without losing a packet.
     Reload(Reload),
     /// Print a completion script for a shell.

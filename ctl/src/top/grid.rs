@@ -120,7 +120,8 @@ impl Grid {
         let head = Row::new(head).style(Style::new().add_modifier(Modifier::DIM));
         let rows = lines.iter().skip(scroll.min(lines.len() - 1)).map(|line| {
             let cells = self.columns.iter().zip(&line.cells).map(|(column, cell)| {
-                let tint = if cell == ABSENT || cell == "0" { Color::DarkGray } else { column.tint };
+                let tint =
+                    if cell == ABSENT || cell == "0" { Color::DarkGray } else { column.tint };
                 Text::styled(cell.clone(), Style::new().fg(tint)).alignment(column.alignment())
             });
             Row::new(cells)

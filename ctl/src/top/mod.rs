@@ -33,7 +33,7 @@ use std::{
 };
 
 use engine::say;
-use hyper::Method;
+use hyper::{Method, body::Bytes};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -43,8 +43,6 @@ pub(crate) use self::state::View;
 use crate::words::tell;
 use crate::{cli, client};
 
-/// The exit status when no gateway answers.
-const NO_ANSWER: u8 = 3;
 /// How long a key may wait.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -75,12 +73,7 @@ fn once(args: &cli::Top, every: Duration) -> ExitCode {
         }
         let (answer, at) = ask(&args.control.socket);
         if let Err(error) = &answer {
-            let socket = args.control.socket.display();
-            say(format_args!(
-                "no gateway answers at {socket}: {error}; start one with palisade run, or name \
-                 its socket with --socket"
-            ));
-            return ExitCode::from(NO_ANSWER);
+            return client::no_answer(&args.control, &io::Error::other(error.clone()));
         }
         state.take(answer, at);
     }
@@ -152,8 +145,9 @@ fn sampler(socket: &Path, every_ms: Arc<AtomicU64>) -> io::Result<Receiver<Answe
 
 /// One answer, and when it came.
 fn ask(socket: &Path) -> Answer {
-    let answer = client::ask(socket, Method::GET, "/status").map_err(|error| error.to_string());
+    let answer = client::attempt(socket, Method::GET, "/status", Bytes::new());
     let at = Instant::now();
+    let answer = answer.map_err(|error| error.to_string());
     let parsed = answer.and_then(|(status, body)| {
         if !status.is_success() {
             return Err(String::from_utf8_lossy(&body).into_owned());

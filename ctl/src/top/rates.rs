@@ -234,8 +234,9 @@ fn asns(past: Past<'_>, now: &Sample) -> Option<Vec<Asn>> {
 fn sources(past: Past<'_>, now: &Sample) -> Option<Vec<Source>> {
     let row = |row: &super::sample::Source| {
         let before = |old: &Sample| {
-            let same =
-                |other: &&super::sample::Source| other.source == row.source && other.domain == row.domain;
+            let same = |other: &&super::sample::Source| {
+                other.source == row.source && other.domain == row.domain
+            };
             Some(old.sources.as_ref()?.iter().find(same)?.dropped)
         };
         Source {

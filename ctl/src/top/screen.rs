@@ -160,8 +160,7 @@ fn curve(frame: &mut Frame<'_>, area: Rect, state: &State, which: usize, tint: C
         .title(title)
         .title_style(Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD));
     let gap = room.saturating_sub(values.len());
-    let padded: Vec<u64> =
-        std::iter::repeat_n(0, gap).chain(values.into_iter().rev()).collect();
+    let padded: Vec<u64> = std::iter::repeat_n(0, gap).chain(values.into_iter().rev()).collect();
     let line = Sparkline::default().data(&padded).style(Style::new().fg(tint)).block(block);
     frame.render_widget(line, area);
 }

@@ -108,8 +108,7 @@ pub(super) fn asns(rates: &Rates) -> Grid {
         let made = rows.iter().map(|row| {
             let name = row.asn.map_or(ABSENT.to_owned(), |asn| format!("AS{asn}"));
             let total = short(row.dropped.total as f64);
-            let cells =
-                vec![name, rate(row.dropped), share(row.dropped, rates.dropped), total];
+            let cells = vec![name, rate(row.dropped), share(row.dropped, rates.dropped), total];
             line(cells, Count::default(), row.dropped)
         });
         made.collect()

@@ -77,7 +77,9 @@ fn every_page_fits_every_size() {
         let mut state = state(answers);
         for view in View::ALL {
             state.view = view;
-            for (width, height) in [(80, 24), (200, 60), (110, 36), (40, 12), (20, 8), (1, 1), (300, 5)] {
+            for (width, height) in
+                [(80, 24), (200, 60), (110, 36), (40, 12), (20, 8), (1, 1), (300, 5)]
+            {
                 let shown = cells(&state, width, height);
                 assert_eq!(rows(&shown).len(), usize::from(height));
             }
@@ -89,11 +91,13 @@ fn every_page_fits_every_size() {
 fn eighty_columns_show_what_matters() {
     let state = state(&FULL);
     let shown = screen(&state, 80, 24);
-    for words in ["revision", "received", "forwarded", "domains", "reasons", "countries", "sources"] {
+    for words in ["revision", "received", "forwarded", "domains", "reasons", "countries", "sources"]
+    {
         assert!(shown.contains(words), "no {words} in:\n{shown}");
     }
     let rates = state.rates.as_ref().unwrap();
-    let busiest = rates.sources.as_ref().unwrap().iter().max_by_key(|row| row.dropped.total).unwrap();
+    let busiest =
+        rates.sources.as_ref().unwrap().iter().max_by_key(|row| row.dropped.total).unwrap();
     assert!(shown.contains(&busiest.source), "no {} in:\n{shown}", busiest.source);
     assert!(shown.contains("q quit"), "{shown}");
 }
@@ -210,7 +214,8 @@ fn the_order_is_that_of_the_key() {
     press(&mut state, KeyCode::Char('s'));
     let by_name: Vec<String> = firsts(&state);
     assert!(by_dropped != by_allowed, "{by_dropped:?}");
-    let names: Vec<_> = by_name.iter().filter(|name| name.chars().all(char::is_uppercase)).collect();
+    let names: Vec<_> =
+        by_name.iter().filter(|name| name.chars().all(char::is_uppercase)).collect();
     assert!(names.len() > 3 && names.is_sorted(), "{names:?}");
 }
 

@@ -98,11 +98,14 @@ mod tests {
 
     #[test]
     fn times_have_their_unit() {
-        let cases = [(999, "999 ns"), (12_345, "12.3 µs"), (4_100_000, "4.1 ms"), (2_000_000_000, "2.0 s")];
+        let cases =
+            [(999, "999 ns"), (12_345, "12.3 µs"), (4_100_000, "4.1 ms"), (2_000_000_000, "2.0 s")];
         for (value, text) in cases {
             assert_eq!(nanoseconds(value), text);
         }
-        for (value, text) in [(59, "59 s"), (60, "1 min"), (8_040, "2 h 14 min"), (443_000, "5 d 3 h")] {
+        for (value, text) in
+            [(59, "59 s"), (60, "1 min"), (8_040, "2 h 14 min"), (443_000, "5 d 3 h")]
+        {
             assert_eq!(length(value), text);
         }
     }
