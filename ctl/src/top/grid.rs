@@ -126,12 +126,25 @@ impl Grid {
             });
             Row::new(cells)
         });
-        let widths = self.columns.iter().map(|column| match column.width {
-            0 => Constraint::Fill(1),
+        let widths = self.columns.iter().enumerate().map(|(place, column)| match column.width {
+            0 => Constraint::Length(self.longest(place, area.width)),
             width => Constraint::Length(width),
         });
         let table = Table::new(rows, widths).header(head).column_spacing(1).block(block);
         frame.render_widget(table, area);
+    }
+
+    /// The width of a column that takes what the others leave, and no more than it needs.
+    fn longest(&self, place: usize, width: u16) -> u16 {
+        let others: u16 = self.columns.iter().map(|column| column.width + 1).sum();
+        let cells = self.lines.iter().flatten().filter_map(|line| line.cells.get(place));
+        let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(12) as u16;
+        longest.min(width.saturating_sub(others.saturating_sub(1)))
+    }
+
+    /// Rows and the two lines above them.
+    pub(super) fn height(&self) -> u16 {
+        self.lines.as_ref().map_or(1, Vec::len).clamp(1, 100) as u16 + 2
     }
 
     /// The name, and how many rows do not fit.

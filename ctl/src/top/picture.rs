@@ -18,7 +18,7 @@ use super::text::{length, rate, whole};
 use super::{screen, tables};
 
 /// Pixels of a character.
-const WIDE: f64 = 8.4;
+const WIDE: f64 = 8.428;
 const HIGH: f64 = 18.0;
 const MARGIN: f64 = 10.0;
 const GROUND: &str = "#14191f";
@@ -134,25 +134,29 @@ fn put(text: &mut String, run: &[&Cell], x: usize, y: u16) {
             let (x, y) = (left + place as f64 * WIDE, top + HIGH - high);
             let _ = writeln!(
                 text,
-                "<rect x=\"{x:.1}\" y=\"{y:.2}\" width=\"{:.1}\" height=\"{high:.2}\" fill=\"{ink}\"/>",
-                WIDE - 0.4
+                "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{WIDE:.2}\" height=\"{:.2}\" fill=\"{ink}\"/>",
+                high + 0.5
             );
         }
         return;
     }
-    let words: String = run.iter().map(|cell| cell.symbol()).collect();
-    if words.trim().is_empty() {
-        return;
-    }
     let weight = if bold { " font-weight=\"bold\"" } else { "" };
-    let length = words.chars().count() as f64 * WIDE;
-    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let _ = writeln!(
-        text,
-        "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{ink}\"{weight} textLength=\"{length:.1}\" \
-         lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\">{words}</text>",
-        top + HIGH * 0.75
-    );
+    let mut x = left;
+    // Words that stand apart begin at their own place, whatever the font's advance.
+    for part in run.chunk_by(|one, other| (one.symbol() == " ") == (other.symbol() == " ")) {
+        let words: String = part.iter().map(|cell| cell.symbol()).collect();
+        let length = part.len() as f64 * WIDE;
+        if !words.trim().is_empty() {
+            let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let _ = writeln!(
+                text,
+                "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{ink}\"{weight} textLength=\"{length:.1}\" \
+                 lengthAdjust=\"spacingAndGlyphs\">{words}</text>",
+                top + HIGH * 0.75
+            );
+        }
+        x += length;
+    }
 }
 
 fn color(color: Color) -> Option<&'static str> {

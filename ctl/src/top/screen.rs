@@ -104,11 +104,13 @@ fn overview(frame: &mut Frame<'_>, area: Rect, state: &State, rates: &Rates) {
     let workers = if tall { (rates.workers.len() as u16 + 2).min(6) } else { 0 };
     let curves = if tall { 6 } else { 4 };
     let rest = area.height.saturating_sub(curves + workers);
-    let sources = Constraint::Length(if tall { rest * 2 / 5 } else { rest / 3 });
+    let sources = tables::sources(rates).sorted(sort);
+    let room = if tall { rest * 2 / 5 } else { rest / 3 };
+    let room = Constraint::Length(room.min(sources.height()));
     let [top, middle, low, bottom] = Layout::vertical([
         Constraint::Length(curves),
         Constraint::Fill(1),
-        sources,
+        room,
         Constraint::Length(workers),
     ])
     .areas(area);
@@ -141,7 +143,7 @@ fn overview(frame: &mut Frame<'_>, area: Rect, state: &State, rates: &Rates) {
         slim(tables::reasons(rates).sorted(sort), 3).draw(frame, reasons, scroll);
         slim(tables::countries(rates).sorted(sort), 4).draw(frame, second, scroll);
     }
-    tables::sources(rates).sorted(sort).draw(frame, low, scroll);
+    sources.draw(frame, low, scroll);
     if workers > 0 {
         tables::workers(rates).draw(frame, bottom, scroll);
     }
@@ -178,18 +180,17 @@ fn head_line(rates: &Rates) -> Line<'static> {
     spans.push(format!("  flows {}", whole(rates.flows)).into());
     if let Some(geo) = &rates.geo {
         let source = geo.source.as_deref().unwrap_or("database");
-        let age = geo.age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
+        let age = geo.age_days.map(|days| format!(", {days} days")).unwrap_or_default();
         spans.push(format!("  geo {source}{age}").into());
     }
     Line::from(spans)
 }
 
 fn count_line(rates: &Rates) -> Line<'static> {
-    let mut spans = Vec::new();
+    let mut spans = vec![Span::styled("/s", Style::new().fg(Color::DarkGray))];
     let mut put = |name: &'static str, value: String, tint: Color| {
-        spans.push(Span::raw(format!("{name} ")));
-        spans.push(Span::styled(format!("{value}/s"), Style::new().fg(tint)));
-        spans.push(Span::raw("  "));
+        spans.push(Span::raw(format!("  {name} ")));
+        spans.push(Span::styled(value, Style::new().fg(tint)));
     };
     let quiet = |count: super::rates::Count, tint| {
         if count.per_s.unwrap_or(0.0) > 0.0 { tint } else { Color::Reset }
@@ -226,8 +227,13 @@ fn notices(state: &State) -> Vec<Line<'static>> {
     if rates.differs == Some(true) {
         lines.push(Line::styled("the policy's file is not what is in force", odd));
     }
+    // The gateway warns of these two as well.
+    let told = |text: &&String| {
+        rates.pending.is_some() && text.contains("palisade confirm")
+            || rates.differs == Some(true) && text.contains("not what is in force")
+    };
     let warning = |text: &String| Line::styled(text.clone(), Style::new().fg(Color::Yellow));
-    lines.extend(rates.warnings.iter().map(warning));
+    lines.extend(rates.warnings.iter().filter(|text| !told(text)).map(warning));
     lines
 }
 
