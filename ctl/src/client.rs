@@ -20,17 +20,27 @@ pub(crate) fn ask(
     method: Method,
     path: &str,
 ) -> Result<(StatusCode, Bytes), ExitCode> {
-    send(control, method, path, Bytes::new())
+    send(control, method, path, Answer::Words, Bytes::new())
 }
 
-/// The same with a body.
+/// What an answer should be written in, where the gateway can choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    /// For people.
+    Words,
+    /// For scripts.
+    Json,
+}
+
+/// The same with a body, and a choice of the answer.
 pub(crate) fn send(
     control: &Control,
     method: Method,
     path: &str,
+    answer: Answer,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), ExitCode> {
-    attempt(&control.socket, method, path, body).map_err(|error| no_answer(control, &error))
+    attempt(&control.socket, method, path, answer, body).map_err(|error| no_answer(control, &error))
 }
 
 /// The same without a word when no gateway answers.
@@ -41,12 +51,24 @@ pub(crate) fn attempt(
     socket: &Path,
     method: Method,
     path: &str,
+    answer: Answer,
     body: Bytes,
 ) -> io::Result<(StatusCode, Bytes)> {
+    let accept = match answer {
+        Answer::Words => "*/*",
+        Answer::Json => "application/json",
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "palisade")
+        .header("accept", accept)
+        .body(Full::new(body))
+        .map_err(io::Error::other)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(exchange(socket, method, path, body))
+        .block_on(exchange(socket, request))
 }
 
 /// Says that no gateway answers; the exit status for it.
@@ -59,23 +81,12 @@ pub(crate) fn no_answer(control: &Control, error: &io::Error) -> ExitCode {
     ExitCode::from(NO_ANSWER)
 }
 
-async fn exchange(
-    socket: &Path,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> io::Result<(StatusCode, Bytes)> {
+async fn exchange(socket: &Path, request: Request<Full<Bytes>>) -> io::Result<(StatusCode, Bytes)> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // The connection's own future moves the bytes; it ends with the exchange.
     tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "palisade")
-        .body(Full::new(body))
-        .map_err(io::Error::other)?;
     let answer = sender.send_request(request).await.map_err(io::Error::other)?;
     let status = answer.status();
     let body = answer.into_body().collect().await.map_err(io::Error::other)?.to_bytes();

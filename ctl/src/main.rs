@@ -1,13 +1,18 @@
 //! `palisade`: the one binary. Each command is a thin layer over `lookup` and `engine`.
 #![forbid(unsafe_code)]
 
+mod apply;
+mod change;
 mod check;
 mod cli;
 mod client;
+mod confirm;
 mod drops;
 mod explain;
 mod export;
+mod history;
 mod reload;
+mod rollback;
 mod run;
 mod shell;
 mod status;
@@ -32,6 +37,10 @@ fn main() -> ExitCode {
         Command::Drops(args) => drops::drops(&args),
         Command::Top(args) => top::top(&args),
         Command::Reload(args) => reload::reload(&args),
+        Command::Apply(args) => apply::apply(&args),
+        Command::Confirm(args) => confirm::confirm(&args),
+        Command::History(args) => history::history(&args),
+        Command::Rollback(args) => rollback::rollback(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
     }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::{Router, serve::Listener};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -47,9 +48,15 @@ fn runtime() -> &'static Runtime {
 }
 
 fn router() -> Router {
-    static ROUTER: OnceLock<Router> = OnceLock::new();
-    let made =
-        ROUTER.get_or_init(|| engine::rehearsal(&data("control.toml")).expect("it compiles"));
+    static ROUTER: OnceLock<(TempDir, Router)> = OnceLock::new();
+    let (_, made) = ROUTER.get_or_init(|| {
+        // What a client applies is written over the policy's file.
+        let folder = tempfile::tempdir().expect("a folder");
+        let policy = folder.path().join("policy.toml");
+        std::fs::copy(data("control.toml"), &policy).expect("it is copied");
+        let router = engine::rehearsal(&policy).expect("it compiles");
+        (folder, router)
+    });
     made.clone()
 }
 
@@ -95,6 +102,13 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         "GET /metrics HTTP/1.1\r\nhost: palisade\r\naccept: */*\r\nconnection: close\r\n\r\n",
         "POST /reload HTTP/1.1\r\nhost: palisade\r\ncontent-length: 0\r\n\r\n",
         "POST /reload HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "POST /apply HTTP/1.1\r\nhost: x\r\ncontent-length: 47\r\n\r\n\
+         {\"policy\": \"failsafe = []\", \"confirm_s\": 60, \"\n",
+        "POST /apply HTTP/1.1\r\nhost: x\r\ncontent-length: 43\r\n\r\n\
+         {\"policy\": \"failsafe = []\", \"why\": \"again\"}\n",
+        "POST /rollback HTTP/1.1\r\nhost: x\r\ncontent-length: 15\r\n\r\n{\"revision\": 1}",
+        "POST /confirm HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /history HTTP/1.1\r\nhost: x\r\n\r\nGET /history/1 HTTP/1.1\r\nhost: x\r\n\r\n",
         "GET /status HTTP/1.0\r\n\r\nHEAD /metrics HTTP/1.1\r\nhost: x\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\nDELETE /%2e%2e/status?a=b#c HTTP/1.1\r\n\r\n",
         "POST /status HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\nx",

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use change::Reload;
+pub(crate) use change::{Apply, Confirm, History, Reload, Rollback, Terms};
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
 pub(crate) use see::{Drops, Status};
 pub(crate) use top::Top;
@@ -56,6 +56,14 @@ pub(crate) enum Command {
     Top(Top),
     /// Compile the policy again and put it in force without losing a packet.
     Reload(Reload),
+    /// Put another policy in force, on trial where asked for.
+    Apply(Apply),
+    /// Keep the policy that is on trial.
+    Confirm(Confirm),
+    /// Show what was in force, since when, by whom and why.
+    History(History),
+    /// Put an earlier policy in force again.
+    Rollback(Rollback),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Write the man pages of all commands to a folder.

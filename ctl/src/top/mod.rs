@@ -145,7 +145,8 @@ fn sampler(socket: &Path, every_ms: Arc<AtomicU64>) -> io::Result<Receiver<Answe
 
 /// One answer, and when it came.
 fn ask(socket: &Path) -> Answer {
-    let answer = client::attempt(socket, Method::GET, "/status", Bytes::new());
+    let answer =
+        client::attempt(socket, Method::GET, "/status", client::Answer::Json, Bytes::new());
     let at = Instant::now();
     let answer = answer.map_err(|error| error.to_string());
     let parsed = answer.and_then(|(status, body)| {

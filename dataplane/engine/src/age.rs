@@ -16,6 +16,8 @@ pub struct GeoAge {
     pub age_days: Option<i64>,
     /// Where it comes from.
     pub source: String,
+    /// Age in days from which the policy calls it old.
+    pub max_age_days: u32,
 }
 
 /// Something that the operator should know, and what to do about it.
@@ -45,6 +47,7 @@ impl GeoAge {
             build: time.map(|time| time.to_string()),
             age_days: build.map(|build| (now - build).max(0) / 86_400),
             source: info.source.clone(),
+            max_age_days: ruleset.geo().max_age_days,
         }
     }
 

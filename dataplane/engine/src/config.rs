@@ -17,7 +17,7 @@ use lookup::document::{Document, LoadError, Problem, Source, suggest};
 use toml::Spanned;
 
 pub use self::drops::{Drops, Rotate, Syslog};
-use self::text::{FileText, TimeoutsText};
+use self::text::{FileText, HistoryText, TimeoutsText};
 use crate::{Error, cores};
 
 /// How a worker waits for packets.
@@ -39,6 +39,25 @@ pub enum FailMode {
     /// It bridges to the other interface, unjudged.
     Open,
 }
+
+/// What is kept of the revisions that were in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// The folder that they are kept in; in memory when absent.
+    pub path: Option<PathBuf>,
+    /// How many.
+    pub keep: usize,
+}
+
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        Self { path: None, keep: IN_MEMORY }
+    }
+}
+
+/// Revisions that are kept in memory, and in a folder, when the configuration does not say.
+const IN_MEMORY: usize = 64;
+const ON_DISK: u32 = 100;
 
 /// A validated `gateway.toml`.
 #[derive(Clone, Debug)]
@@ -67,6 +86,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Where metrics are served over TCP, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// The history of revisions.
+    pub history: HistoryConfig,
     /// What the XDP program does when no worker serves a queue.
     pub fail: FailMode,
 }
@@ -110,6 +131,7 @@ impl Config {
             drops: Drops::read(&mut document, file.drops, file.rotate, folder),
             socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
             metrics: control.metrics.and_then(|text| address(&mut document, &text)),
+            history: history(&mut document, folder, file.history),
             fail: choice(&mut document, file.fail.mode, "fail mode", &FAILS),
         };
         document.finish(config).map(|(config, _)| config)
@@ -217,6 +239,12 @@ fn timeouts(document: &mut Document, text: TimeoutsText) -> Timeouts {
         other_open_s: seconds(text.other_open, default.other_open_s),
         fragment_s: seconds(text.fragment, default.fragment_s),
     }
+}
+
+fn history(document: &mut Document, folder: &Path, text: HistoryText) -> HistoryConfig {
+    let path = text.path.map(|path| folder.join(path.into_inner()));
+    let default = if path.is_some() { ON_DISK } else { IN_MEMORY as u32 };
+    HistoryConfig { path, keep: number(document, text.keep, default, 2, 10_000) as usize }
 }
 
 fn address(document: &mut Document, text: &Spanned<String>) -> Option<SocketAddr> {

@@ -1,8 +1,8 @@
 //! The control socket: HTTP over a unix socket, so that `curl --unix-socket` works too; the metrics
 //! address, where one is configured, serves the same router's `/metrics` over TCP.
 //!
-//! Clients get a bounded time to ask, so that idle ones cost nobody else an answer; bodies are not
-//! read. A socket whose file is removed is made again.
+//! Clients get a bounded time to ask, so that idle ones cost nobody else an answer. Who a client of
+//! the socket is, the kernel says. A socket whose file is removed is made again.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -32,11 +32,12 @@ use hyper::{
 use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
+    net::{TcpStream, UnixStream as Client},
     sync::{Semaphore, oneshot},
     time::{sleep, timeout},
 };
 
-use crate::{Error, routes, say, state::State};
+use crate::{Error, history::Who, routes, say, state::State};
 
 /// Connections served at a time; more wait until one ends.
 const CONNECTIONS: usize = 2048;
@@ -188,14 +189,39 @@ impl Endless {
     }
 }
 
+/// A client whose name may be known.
+trait Peer {
+    /// Who it is.
+    fn who(&self) -> Option<Who>;
+}
+
+impl Peer for Client {
+    fn who(&self) -> Option<Who> {
+        let peer = self.peer_cred().ok()?;
+        Some(Who::peer(peer.uid(), peer.pid().and_then(|pid| pid.try_into().ok())))
+    }
+}
+
+impl Peer for TcpStream {
+    fn who(&self) -> Option<Who> {
+        None
+    }
+}
+
 /// Serves whoever connects, a bounded number at a time, each for a bounded time.
-async fn listen<L: Listener>(mut listener: L, router: Router, slots: Arc<Semaphore>) {
+async fn listen<L>(mut listener: L, router: Router, slots: Arc<Semaphore>)
+where
+    L: Listener<Io: Peer>,
+{
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let (stream, _) = listener.accept().await;
-        let endless = Endless::default();
+        let (who, endless) = (stream.who(), Endless::default());
         let (inner, asked) = (TowerToHyperService::new(router.clone()), endless.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(asked.clone());
+            if let Some(who) = &who {
+                request.extensions_mut().insert(who.clone());
+            }
             inner.call(request)
         });
         tokio::spawn(async move {

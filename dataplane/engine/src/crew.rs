@@ -120,7 +120,7 @@ pub(crate) fn present(name: &str) -> Result<u32, String> {
 pub(crate) fn minds(
     config: &Config,
     senders: Vec<Sender>,
-    publisher: &Publisher,
+    publisher: &mut Publisher,
     started: Instant,
 ) -> Result<Vec<Mind>, Error> {
     let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));

@@ -1,7 +1,7 @@
 //! A gateway from start to stop: what is opened in which order, and taken down in the reverse one.
 //!
 //! ```text
-//!  start   policy -> control socket, drop log -> interfaces -> sockets -> programs -> threads
+//!  start   control socket -> policy -> drop log -> interfaces -> sockets -> programs -> threads
 //!  stop    workers (frames home) -> programs off -> logger (rings empty) -> control socket
 //! ```
 //! What can be refused is asked for before an interface is touched. A thread that ends unasked stops
@@ -14,10 +14,10 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use lookup::{Problem, Revision, Ruleset};
+use lookup::{Loaded, Problem};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
@@ -26,9 +26,11 @@ use tokio::sync::oneshot;
 
 use crate::{
     Config, Error, Status,
+    change::{self, Ask, Desk, Origin},
     control::Control,
     cores,
     crew::{self, Crew, minds},
+    history::{Past, Who},
     logger::{Legends, Logger},
     privilege,
     publish::Publisher,
@@ -58,6 +60,7 @@ pub struct Gateway {
     logger: Thread<()>,
     control: Thread<Result<(), Error>>,
     valve: Thread<()>,
+    timer: Thread<()>,
     stop_control: oneshot::Sender<()>,
     reload: Reload,
     events: mpsc::Receiver<Event>,
@@ -79,10 +82,13 @@ impl Gateway {
     pub fn start(config: &Config) -> Result<Self, Error> {
         privilege::check()?;
         check_cores(config)?;
-        let (ruleset, warnings) =
-            Ruleset::load(&config.policy, SystemTime::now().into(), Revision(1))
-                .map_err(Box::new)?;
+        // First, so that two gateways never share a history.
         let control = Control::open(&config.socket, config.metrics)?;
+        let past = Past::open(&config.history);
+        let loaded =
+            Loaded::read(&config.policy, change::moment(), past.first).map_err(Box::new)?;
+        let Loaded { policy, ruleset, warnings, .. } = loaded;
+        let policy = policy.source().text.clone();
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
@@ -96,22 +102,15 @@ impl Gateway {
         let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&view.recent));
 
         let started = Instant::now();
-        let publisher = Publisher::new(ruleset);
-        let minds = minds(config, senders, &publisher, started)?;
+        let mut publisher = Publisher::new(ruleset);
+        let minds = minds(config, senders, &mut publisher, started)?;
         let boards = minds.iter().map(|mind| mind.board.clone()).collect();
         let (sender, events) = mpsc::channel();
         signals(sender.clone())?;
         let mut crew = Crew::new(minds, sender.clone());
         let interfaces = crew.start(config, &[])?.into();
-        let state = State::new(
-            config.policy.clone(),
-            publisher,
-            legends,
-            boards,
-            interfaces,
-            view,
-            started,
-        );
+        let desk = Desk::new(config.policy.clone(), policy, publisher, legends, past);
+        let state = State::new(Arc::new(desk), boards, interfaces, view, started);
         Self::beside(config, Arc::new(state), warnings, crew, (logger, control), sender, events)
     }
 
@@ -132,6 +131,10 @@ impl Gateway {
         let valve = Thread::spawn("valve", config, sender.clone(), |asked| {
             move || valve::run(&watched, &asked)
         })?;
+        let desk = Arc::clone(state.desk());
+        let timer = Thread::spawn("timer", config, sender.clone(), |asked| {
+            move || change::timer(&desk, &asked)
+        })?;
         let served = Arc::clone(&state);
         let control = Thread::spawn("control", config, sender, |_| {
             move || control.serve(served, control_stopped)
@@ -147,6 +150,7 @@ impl Gateway {
             logger,
             control,
             valve,
+            timer,
             stop_control,
             reload,
             events,
@@ -229,6 +233,7 @@ impl Gateway {
     fn stop(mut self, clean: bool) -> Status {
         self.crew.stop();
         let _ = self.valve.end(GRACE);
+        let _ = self.timer.end(GRACE);
         if clean {
             self.state.detach();
         }
@@ -258,8 +263,10 @@ impl Reload {
         }
         self.again = false;
         let state = Arc::clone(state);
-        let body = move || match state.reload() {
-            Ok(reloaded) => say(&reloaded),
+        let ask =
+            Ask { origin: Origin::File, who: Who::itself("SIGHUP"), terms: Default::default() };
+        let body = move || match state.desk().change(ask) {
+            Ok(changed) => say(&changed),
             Err(error) => say(format_args!("the last good policy stays in force: {error}")),
         };
         self.running = thread::Builder::new().name("reload".to_owned()).spawn(body).ok();

@@ -10,6 +10,7 @@
 
 mod age;
 mod board;
+mod change;
 mod clock;
 mod config;
 mod control;
@@ -18,6 +19,7 @@ mod crew;
 mod error;
 mod event;
 mod gateway;
+mod history;
 mod idle;
 mod interface;
 mod ledger;
@@ -34,6 +36,7 @@ mod records;
 mod routes;
 mod say;
 mod sinks;
+mod standing;
 mod state;
 mod status;
 mod sync;
@@ -45,11 +48,13 @@ mod wanted;
 mod worker;
 
 pub use age::{GeoAge, Warning};
-pub use config::{Config, Drops, FailMode, Mode, Poll, Rotate, Syslog};
+pub use config::{Config, Drops, FailMode, HistoryConfig, Mode, Poll, Rotate, Syslog};
 pub use error::Error;
 pub use gateway::Gateway;
+pub use history::{Confirmation, Database, Entry, EntryFacts, How, Who};
 pub use routes::rehearsal;
 pub use say::say;
+pub use standing::{ExceptionStatus, PendingStatus, PolicyStatus};
 pub use status::{
     BurstTimes, DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, SinkStatus,
     Status, WorkerStatus,

@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::Status;
+use crate::{Status, standing};
 
 /// Encodes one status.
 ///
@@ -129,6 +129,9 @@ impl Collector for Snapshot {
             let days = u64::try_from(days).unwrap_or(0);
             gauge(&mut encoder, "geo_age_days", "Age of the country database", days)?;
         }
+        let limit = status.geo.max_age_days.into();
+        gauge(&mut encoder, "geo_max_age_days", "Age from which the policy calls it old", limit)?;
+        standing::metrics(&mut encoder, &status.policy)?;
         Ok(())
     }
 }
@@ -147,7 +150,8 @@ fn family<L: EncodeLabelSet>(
     Ok(())
 }
 
-fn gauge(
+/// One number.
+pub(crate) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     explanation: &str,

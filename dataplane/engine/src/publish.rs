@@ -13,33 +13,50 @@
 use arc_swap::{ArcSwap, Cache};
 use lookup::{Revision, Ruleset};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU32, Ordering};
 
 /// The writing end: one per gateway.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     current: Arc<ArcSwap<Ruleset>>,
     retired: Vec<Arc<Ruleset>>,
+    taken: Taken,
 }
+
+/// The revision that each reader has taken last: written when it takes another one, read by who waits
+/// for the effect of a change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken(Vec<Arc<AtomicU32>>);
 
 /// The reading end: one per worker, moved to its thread.
 #[derive(Debug)]
 pub(crate) struct Reader {
     cache: Cache<Arc<ArcSwap<Ruleset>>, Arc<Ruleset>>,
     current: Arc<Ruleset>,
+    taken: Arc<AtomicU32>,
 }
 
 impl Publisher {
     /// Publishes the first ruleset.
     #[must_use]
     pub(crate) fn new(first: Ruleset) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(first)), retired: Vec::new() }
+        let current = Arc::new(ArcSwap::from_pointee(first));
+        Self { current, retired: Vec::new(), taken: Taken::default() }
     }
 
     /// A reading end for one worker.
     #[must_use]
-    pub(crate) fn reader(&self) -> Reader {
-        Reader { cache: Cache::new(Arc::clone(&self.current)), current: self.current() }
+    pub(crate) fn reader(&mut self) -> Reader {
+        let current = self.current();
+        let taken = Arc::new(AtomicU32::new(current.revision().0));
+        self.taken.0.push(Arc::clone(&taken));
+        Reader { cache: Cache::new(Arc::clone(&self.current)), current, taken }
+    }
+
+    /// What all readers so far have taken.
+    #[must_use]
+    pub(crate) fn taken(&self) -> Taken {
+        self.taken.clone()
     }
 
     /// The ruleset in force.
@@ -67,6 +84,18 @@ impl Publisher {
     }
 }
 
+impl Taken {
+    /// Whether every reader judges by this revision, or by one after it.
+    #[must_use]
+    pub(crate) fn by_all(&self, revision: Revision) -> bool {
+        // Numbers go round, and two that are compared are never far apart.
+        self.0.iter().all(|taken| {
+            let ahead = taken.load(Ordering::Acquire).wrapping_sub(revision.0);
+            ahead.cast_signed() >= 0
+        })
+    }
+}
+
 impl Reader {
     /// Takes the ruleset that is in force: one atomic load. `true` when it numbers its domains
     /// otherwise than the one before, so that counters by domain must start anew.
@@ -78,6 +107,7 @@ impl Reader {
         }
         let renumbered = next.legend().domains() != self.current.legend().domains();
         self.current = Arc::clone(next);
+        self.taken.store(self.current.revision().0, Ordering::Release);
         renumbered
     }
 

@@ -1,21 +1,18 @@
-//! What the control socket and the signals share: the publisher, and where the counters stand.
+//! What the control socket and the signals share: where policies change, and where the counters stand.
 
 use std::{
-    fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::Instant,
 };
 
 use filter::{DomainTally, DropReason};
-use lookup::{LoadError, Problem, Ruleset};
 
 use crate::{
     Error, GeoAge,
     board::Board,
+    change::Desk,
     interface::Interface,
-    logger::Legends,
-    publish::Publisher,
+    standing,
     status::{Packets, RecordCounts, Status, WorkerStatus},
     view::View,
     worker::Snapshot,
@@ -24,12 +21,7 @@ use crate::{
 /// The running gateway as seen from outside its workers.
 #[derive(Debug)]
 pub(crate) struct State {
-    policy: PathBuf,
-    /// Held while a policy is compiled, so that reloads come one after the other.
-    loading: Mutex<()>,
-    /// Held for moments only: `status` needs it, also while a large policy is compiled.
-    publisher: Mutex<Publisher>,
-    legends: Legends,
+    desk: Arc<Desk>,
     workers: Vec<Board<Snapshot>>,
     interfaces: Mutex<Served>,
     view: View,
@@ -47,61 +39,24 @@ struct Served {
     missing: Option<String>,
 }
 
-/// What a reload did.
-#[derive(Debug)]
-pub(crate) struct Reloaded {
-    revision: u32,
-    compiled_in: Duration,
-    warnings: Vec<String>,
-}
-
-impl fmt::Display for Reloaded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, compiled_in, warnings } = self;
-        write!(f, "revision {revision} is in force, compiled in {} ms", compiled_in.as_millis())?;
-        warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
-    }
-}
-
 impl State {
     /// Puts the parts together.
     #[must_use]
     pub(crate) fn new(
-        policy: PathBuf,
-        publisher: Publisher,
-        legends: Legends,
+        desk: Arc<Desk>,
         workers: Vec<Board<Snapshot>>,
         interfaces: Vec<Interface>,
         view: View,
         started: Instant,
     ) -> Self {
-        let publisher = Mutex::new(publisher);
-        let loading = Mutex::new(());
         let interfaces =
             Mutex::new(Served { interfaces, unserved: Default::default(), missing: None });
-        Self { policy, loading, publisher, legends, workers, interfaces, view, started }
+        Self { desk, workers, interfaces, view, started }
     }
 
-    /// Compiles the policy again and publishes it; the last good one stays when it has a mistake.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the policy.
-    pub(crate) fn reload(&self) -> Result<Reloaded, LoadError> {
-        let _one = lock(&self.loading);
-        let begun = Instant::now();
-        let (before, next) = {
-            let publisher = lock(&self.publisher);
-            (publisher.current(), publisher.next_revision())
-        };
-        let (ruleset, problems) = Ruleset::load(&self.policy, SystemTime::now().into(), next)?;
-        let revision = ruleset.revision();
-        let mut warnings: Vec<String> = problems.iter().map(say).collect();
-        warnings.extend(unsafe_now(&before, &ruleset));
-        // The publisher alone holds what is superseded, so that no table is freed here.
-        drop(before);
-        self.legends.add(revision, Arc::clone(ruleset.legend()));
-        lock(&self.publisher).publish(ruleset);
-        Ok(Reloaded { revision: revision.0, compiled_in: begun.elapsed(), warnings })
+    /// Where the policy in force is changed.
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
     }
 
     /// The kernel's numbers of the interfaces that are served, outside first.
@@ -167,17 +122,15 @@ impl State {
     /// The gateway now.
     #[must_use]
     pub(crate) fn status(&self) -> Status {
-        let ruleset = {
-            let mut publisher = lock(&self.publisher);
-            publisher.collect();
-            publisher.current()
-        };
+        let standing = self.desk.standing();
+        let ruleset = &standing.ruleset;
         let snapshots: Vec<Snapshot> = self.workers.iter().map(Board::read).collect();
         let workers: Vec<WorkerStatus> = snapshots.iter().map(worker_status).collect();
         let mut status = Status {
             flows: workers.iter().map(|worker| worker.flows).sum(),
             revision: ruleset.revision().0,
-            geo: GeoAge::of(&ruleset),
+            geo: GeoAge::of(ruleset),
+            policy: standing::status(&standing),
             unwritten: self.view.ledger.log.lost(),
             sinks: self.view.ledger.status(&self.view.log.to_string_lossy()),
             uptime_s: self.started.elapsed().as_secs(),
@@ -196,7 +149,8 @@ impl State {
             entry.dropped += all.packets.dropped;
             entry.shadowed += all.packets.shadowed;
         }
-        status.warnings = status.geo.warning(&ruleset).iter().map(ToString::to_string).collect();
+        status.warnings = status.geo.warning(ruleset).iter().map(ToString::to_string).collect();
+        status.warnings.extend(standing::warnings(&standing));
         status.warnings.extend(self.view.ledger.troubles());
         let served = lock(&self.interfaces);
         let places = served.interfaces.iter().zip(&served.unserved).enumerate();
@@ -218,23 +172,6 @@ impl State {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn say(problem: &Problem) -> String {
-    format!("{problem}; {}", problem.help_text())
-}
-
-/// Failsafe networks of the ruleset before that the next one no longer has.
-fn unsafe_now(before: &Ruleset, next: &Ruleset) -> impl Iterator<Item = String> {
-    let gone = before
-        .failsafe()
-        .iter()
-        .filter(|network| !next.failsafe().iter().any(|kept| kept.contains(*network)));
-    gone.map(|network| {
-        format!(
-            "{network} is no longer failsafe; if that was not meant, add it to `failsafe` again"
-        )
-    })
 }
 
 fn worker_status(snapshot: &Snapshot) -> WorkerStatus {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::GeoAge;
+use crate::{GeoAge, standing::PolicyStatus};
 
 /// A gateway at one moment. Counters are packets since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Status {
     pub revision: u32,
     /// The geo databases in use.
     pub geo: GeoAge,
+    /// How the policy stands: what waits, what differs, what ends.
+    pub policy: PolicyStatus,
     /// One a worker.
     pub workers: Vec<WorkerStatus>,
     /// The two interfaces.

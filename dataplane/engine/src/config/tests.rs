@@ -33,6 +33,7 @@ fn every_key_but_interface_has_a_default() {
     assert_eq!(config.drops, drops);
     assert_eq!(config.socket, Path::new("/run/palisade/control.sock"));
     assert_eq!(config.metrics, None);
+    assert_eq!(config.history, HistoryConfig { path: None, keep: 64 });
     assert_eq!(config.fail, FailMode::Closed);
 }
 
@@ -46,6 +47,7 @@ fn every_key_is_taken() {
         journald = \"/run/systemd/journal/socket\"\npatterns_s = 0\n\
         [drops.rotate]\nsize_mb = 5\nevery = \"12h\"\nkeep = 3\n\
         [control]\nsocket = \"c.sock\"\nmetrics = \"127.0.0.1:9477\"\n\
+        [history]\npath = \"past\"\nkeep = 7\n\
         [fail]\nmode = \"open\"\n";
     let config = read(&format!("{text}{INTERFACES}")).unwrap();
     assert_eq!(config.policy, Path::new("/etc/palisade/p.toml"));
@@ -76,6 +78,7 @@ fn every_key_is_taken() {
     assert_eq!(config.drops, drops);
     assert_eq!(config.socket, Path::new("/etc/palisade/c.sock"));
     assert_eq!(config.metrics, Some("127.0.0.1:9477".parse().unwrap()));
+    assert_eq!(config.history, HistoryConfig { path: Some("/etc/palisade/past".into()), keep: 7 });
     assert_eq!(config.fail, FailMode::Open);
 }
 

@@ -53,6 +53,10 @@ section! {
     ControlText { socket: Spanned<String>, metrics: Spanned<String>, }
 }
 section! {
+    /// `[history]`
+    HistoryText { path: Spanned<String>, keep: Spanned<u32>, }
+}
+section! {
     /// `[fail]`
     FailText { mode: Spanned<String>, }
 }
@@ -69,10 +73,12 @@ pub(super) struct FileText {
     pub(super) drops: DropsText,
     pub(super) rotate: Option<RotateText>,
     pub(super) control: ControlText,
+    pub(super) history: HistoryText,
     pub(super) fail: FailText,
 }
 
-const KEYS: &[&str] = &["policy", "interface", "workers", "timeouts", "drops", "control", "fail"];
+const KEYS: &[&str] =
+    &["policy", "interface", "workers", "timeouts", "drops", "control", "history", "fail"];
 
 impl FileText {
     /// Reads the text; whatever does not fit is reported and left out.
@@ -90,6 +96,7 @@ impl FileText {
                 "timeouts" => file.timeouts = or_empty(document, "timeouts", node),
                 "drops" => (file.drops, file.rotate) = drops(document, node),
                 "control" => file.control = or_empty(document, "control", node),
+                "history" => file.history = or_empty(document, "history", node),
                 "fail" => file.fail = or_empty(document, "fail", node),
                 _ => unknown_key(document, &key, "gateway.toml", KEYS),
             }

@@ -4,16 +4,20 @@ mod change;
 mod drops;
 mod see;
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use axum::Router;
-use lookup::{Revision, Ruleset};
+use lookup::Loaded;
 
-use crate::{Error, logger::Legends, publish::Publisher, state::State, view::View};
+use crate::{
+    Error, HistoryConfig,
+    change::{Desk, moment},
+    history::Past,
+    logger::Legends,
+    publish::Publisher,
+    state::State,
+    view::View,
+};
 
 /// Everything, for the unix socket's owner.
 pub(crate) fn all(state: Arc<State>) -> Router {
@@ -26,19 +30,19 @@ pub(crate) fn metrics(state: Arc<State>) -> Router {
 }
 
 /// What answers clients of the control socket, without a gateway behind it: no interface, no worker,
-/// no root. Here so that any client's bytes can be tried on it.
+/// no root. Here so that any client's bytes can be tried on it; what they apply is written to `policy`.
 ///
 /// # Errors
 /// Everything that is wrong with the policy.
 pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
-    let (ruleset, _) =
-        Ruleset::load(policy, SystemTime::now().into(), Revision(1)).map_err(Box::new)?;
+    let past = Past::open(&HistoryConfig::default());
+    let loaded = Loaded::read(policy, moment(), past.first).map_err(Box::new)?;
     let legends = Legends::default();
-    legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
-    let publisher = Publisher::new(ruleset);
+    legends.add(loaded.ruleset.revision(), Arc::clone(loaded.ruleset.legend()));
+    let text = loaded.policy.source().text.clone();
+    let publisher = Publisher::new(loaded.ruleset);
+    let desk = Desk::new(policy.to_owned(), text, publisher, legends, past);
     let (workers, interfaces, view) = (Vec::new(), Vec::new(), View::default());
-    let path = policy.to_owned();
-    let started = Instant::now();
-    let state = State::new(path, publisher, legends, workers, interfaces, view, started);
+    let state = State::new(Arc::new(desk), workers, interfaces, view, Instant::now());
     Ok(all(Arc::new(state)))
 }

@@ -60,7 +60,7 @@ impl Bench {
         let (outside, outside_kernel) = Socket::simulated(&umem, &sizes).unwrap();
         let (inside, inside_kernel) = Socket::simulated(&umem, &sizes).unwrap();
         let (records, drops) = records::ring(ring);
-        let publisher = Publisher::new(ruleset(POLICY, 1));
+        let mut publisher = Publisher::new(ruleset(POLICY, 1));
         let board = Board::new(Snapshot::default());
         let stop = Arc::new(AtomicBool::new(false));
         let filter = FilterConfig {

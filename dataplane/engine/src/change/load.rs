@@ -1,0 +1,69 @@
+//! From what a change asks for to a ruleset that may come into force.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lookup::{Loaded, Problem, Ruleset};
+
+use super::{Desk, Origin, Refused, lock, moment};
+
+/// A compiled policy, and what to say of it.
+pub(super) struct Next {
+    pub(super) ruleset: Ruleset,
+    pub(super) policy: String,
+    /// The revision whose policy it is.
+    pub(super) back_to: Option<u32>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Desk {
+    /// Reads and compiles, and answers with what is in force beside it; refused while a revision waits
+    /// for its confirmation.
+    pub(super) fn compile(
+        &self,
+        origin: Origin,
+        accept: bool,
+    ) -> Result<(Arc<Ruleset>, Next), Refused> {
+        let (before, revision, past) = {
+            let book = lock(&self.book);
+            if let Some(wait) = book.waiting.wait(Instant::now()) {
+                return Err(Refused::Pending(wait));
+            }
+            let past = match origin {
+                Origin::Revision(Some(number)) => {
+                    Some(book.history.find(number).ok_or(Refused::Unknown(number))?)
+                }
+                Origin::Revision(None) => {
+                    Some(book.history.before().ok_or(Refused::NothingBefore)?)
+                }
+                _ => None,
+            };
+            (book.publisher.current(), book.publisher.next_revision(), past.map(Arc::clone))
+        };
+        let back_to = past.as_ref().map(|entry| entry.facts.revision);
+        let text = match origin {
+            Origin::Text(text) => Some(text),
+            _ => past.map(|entry| entry.policy.clone()),
+        };
+        // A text is taken for what stands at the configured path: the files that it names are found
+        // beside it.
+        let loaded = match text {
+            Some(text) => Loaded::of(&self.policy, text, moment(), revision)?,
+            None => Loaded::read(&self.policy, moment(), revision)?,
+        };
+        let doubts = loaded.verify(&before);
+        let Loaded { policy, ruleset, warnings, .. } = loaded;
+        let policy = policy.source().text.clone();
+        let mut warnings: Vec<String> = warnings.iter().map(say).collect();
+        match doubts {
+            Err(error) if accept => warnings.extend(error.problems().iter().map(say)),
+            Err(error) => return Err(Refused::Database(error)),
+            Ok(()) => {}
+        }
+        Ok((before, Next { ruleset, policy, back_to, warnings }))
+    }
+}
+
+fn say(problem: &Problem) -> String {
+    format!("{problem}; {}", problem.help_text())
+}

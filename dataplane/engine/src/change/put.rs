@@ -1,0 +1,165 @@
+//! A ruleset into force, its entry into the history, and both onto the disk.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use lookup::{GeoInfo, Revision, Ruleset};
+
+use super::{Book, Desk, Note, Wait, file, lock, moment};
+use crate::history::{Confirmation, Database, Entry, EntryFacts};
+
+/// How long workers may take to take a ruleset: many times their longest sleep.
+const EFFECT: Duration = Duration::from_secs(1);
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// How the policy stands, for `status`.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// The ruleset in force.
+    pub(crate) ruleset: Arc<Ruleset>,
+    /// What waits for its confirmation.
+    pub(crate) pending: Option<Wait>,
+    /// The policy's file says something else than what is in force.
+    pub(crate) differs: bool,
+    /// Revisions in the history.
+    pub(crate) history: usize,
+    /// Revisions that could not be written to the disk.
+    pub(crate) unwritten: u64,
+    /// What is wrong with the history on disk.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Desk {
+    /// Puts a ruleset in force under the next number, and notes it.
+    pub(super) fn publish(
+        &self,
+        book: &mut Book,
+        note: &Note,
+        ruleset: Ruleset,
+        policy: String,
+    ) -> Arc<Entry> {
+        let revision = book.publisher.next_revision();
+        // An exception ended, or a trial did, while this one was compiled.
+        let ruleset =
+            if ruleset.revision() == revision { ruleset } else { ruleset.at(moment(), revision) };
+        let entry = Arc::new(note.entry(&ruleset, policy));
+        self.legends.add(revision, Arc::clone(ruleset.legend()));
+        book.publisher.publish(ruleset);
+        book.history.add(Arc::clone(&entry));
+        entry
+    }
+
+    /// Waits until every worker judges by a revision; how long that took, or nothing when one did not
+    /// take it in a second: the gateway waits for an interface, or a worker has no core.
+    pub(super) fn effect(&self, revision: u32) -> Option<Duration> {
+        let begun = Instant::now();
+        while !self.taken.by_all(Revision(revision)) {
+            if begun.elapsed() > EFFECT {
+                return None;
+            }
+            thread::sleep(LOOK);
+        }
+        Some(begun.elapsed())
+    }
+
+    /// Writes an entry to the disk, if there is a history there; what went wrong.
+    pub(super) fn shelve(&self, entry: &Entry) -> Option<String> {
+        let shelf = lock(self.shelf.as_ref()?);
+        let written = shelf.write(entry);
+        let oldest = lock(&self.book).history.oldest();
+        shelf.prune(oldest.unwrap_or(0));
+        drop(shelf);
+        let mut book = lock(&self.book);
+        match written {
+            Ok(()) => {
+                book.trouble = None;
+                None
+            }
+            Err(error) => {
+                book.unwritten += 1;
+                let revision = entry.facts.revision;
+                let trouble = format!(
+                    "revision {revision} is in force, but not in the history on disk: {error}"
+                );
+                book.trouble = Some(trouble.clone());
+                Some(trouble)
+            }
+        }
+    }
+
+    /// Makes an entry's text the policy's file; what went wrong.
+    pub(super) fn settle(&self, entry: &Entry) -> Option<String> {
+        let error = file::replace(&self.policy, &entry.policy).err()?;
+        Some(format!(
+            "the policy is in force, but {} could not be written, and a restart would bring back what \
+             stands there: {error}",
+            self.policy.display()
+        ))
+    }
+
+    /// How the policy stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let (standing, text) = {
+            let mut book = lock(&self.book);
+            book.publisher.collect();
+            let standing = Standing {
+                ruleset: book.publisher.current(),
+                pending: book.waiting.wait(Instant::now()),
+                differs: false,
+                history: book.history.len(),
+                unwritten: book.unwritten,
+                trouble: book.trouble.clone(),
+            };
+            (standing, book.history.last().map(Arc::clone))
+        };
+        // The file may be large, or its disk slow: nobody waits behind this but another `status`.
+        let differs = text.is_some_and(|entry| {
+            lock(&self.seen).differs(&self.policy, entry.facts.revision, &entry.policy)
+        });
+        Standing { differs, ..standing }
+    }
+
+    /// The history without its policies, newest first.
+    pub(crate) fn history(&self) -> Vec<EntryFacts> {
+        lock(&self.book).history.facts()
+    }
+
+    /// One revision of the history.
+    pub(crate) fn entry(&self, revision: u32) -> Option<Arc<Entry>> {
+        lock(&self.book).history.find(revision).map(Arc::clone)
+    }
+}
+
+impl Note {
+    /// The entry of a ruleset that comes into force now.
+    pub(super) fn entry(&self, ruleset: &Ruleset, policy: String) -> Entry {
+        let Self { how, who, why, back_to, confirm } = self.clone();
+        let geo = ruleset.geo();
+        let country = database("country", &geo.country);
+        let asn = geo.asn.as_ref().map(|info| database("asn", info));
+        let facts = EntryFacts {
+            revision: ruleset.revision().0,
+            time: Timestamp::now().to_string(),
+            how,
+            who,
+            why,
+            back_to,
+            confirm: confirm.map(|within| Confirmation { within_s: within.as_secs(), by: None }),
+            databases: std::iter::once(country).chain(asn).collect(),
+        };
+        Entry { facts, policy }.plain()
+    }
+}
+
+fn database(kind: &str, info: &GeoInfo) -> Database {
+    let build = info.build_epoch_secs.and_then(|seconds| i64::try_from(seconds).ok());
+    let build = build.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    Database {
+        kind: kind.to_owned(),
+        source: info.source.clone(),
+        build: build.map(|time| time.to_string()),
+    }
+}

@@ -1,0 +1,294 @@
+//! Changes through the desk, with readers in the place of workers.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use lookup::{Loaded, Revision};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::HistoryConfig;
+use crate::publish::Reader;
+
+const POLICY: &str = "failsafe = [\"198.51.100.0/24\"]\n\
+    [group.home]\nnetworks = [\"203.0.113.0/24\"]\n\
+    [domain.shop]\nallow = [\"home\"]\n\
+    [[domain.shop.service]]\nname = \"web\"\nnetworks = [\"10.1.0.0/24\"]\nproto = \"tcp\"\nports = [\"80\"]\n";
+
+struct Site {
+    folder: TempDir,
+    desk: Desk,
+    reader: Reader,
+}
+
+impl Site {
+    fn new(text: &str, history: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policy.toml"), text).unwrap();
+        Self::over(folder, history)
+    }
+
+    /// A start over a folder that an earlier one left.
+    fn over(folder: TempDir, history: Option<&str>) -> Self {
+        let path = folder.path().join("policy.toml");
+        let history = history.map(|name| folder.path().join(name));
+        let past = Past::open(&HistoryConfig { path: history, keep: 16 });
+        let loaded = Loaded::read(&path, moment(), past.first).unwrap();
+        let mut publisher = Publisher::new(loaded.ruleset);
+        let reader = publisher.reader();
+        let text = loaded.policy.source().text.clone();
+        let desk = Desk::new(path, text, publisher, Legends::default(), past);
+        Self { folder, desk, reader }
+    }
+
+    fn restarted(self, history: Option<&str>) -> Self {
+        Self::over(self.folder, history)
+    }
+
+    fn change(&self, origin: Origin, terms: ask::Terms) -> Result<Changed, Refused> {
+        self.desk.change(Ask { origin, who: Who::itself("anna"), terms })
+    }
+
+    fn apply(&self, text: &str, confirm_s: Option<u64>) -> Result<Changed, Refused> {
+        let terms = ask::Terms { confirm_s, ..Default::default() };
+        self.change(Origin::Text(text.into()), terms)
+    }
+
+    fn file(&self) -> String {
+        fs::read_to_string(self.folder.path().join("policy.toml")).unwrap()
+    }
+
+    fn revision(&self) -> u32 {
+        self.desk.standing().ruleset.revision().0
+    }
+}
+
+fn with(policy: &str, more: &str) -> String {
+    format!("{policy}# {more}\n")
+}
+
+#[test]
+fn what_is_applied_becomes_the_file_and_what_is_on_trial_does_not_until_it_is_confirmed() {
+    let site = Site::new(POLICY, None);
+    let next = with(POLICY, "two");
+    let changed = site.apply(&next, None).unwrap();
+    assert_eq!((changed.revision, site.file()), (2, next.clone()));
+    assert!(!site.desk.standing().differs);
+    let third = with(POLICY, "three");
+    site.apply(&third, Some(60)).unwrap();
+    assert_eq!((site.revision(), site.file()), (3, next));
+    let standing = site.desk.standing();
+    assert!(standing.differs);
+    assert!(matches!(
+        standing.pending,
+        Some(Wait { revision: 3, back_to: 2, remaining_s: 1..=60 })
+    ));
+    for origin in [Origin::File, Origin::Text(POLICY.into()), Origin::Revision(Some(1))] {
+        let refused = site.change(origin, Default::default()).unwrap_err();
+        assert!(matches!(refused, Refused::Pending(_)), "{refused}");
+    }
+    assert_eq!(site.desk.confirm(Who::itself("ben")).unwrap().revision, 3);
+    assert_eq!((site.revision(), site.file()), (3, third));
+    assert!(matches!(site.desk.confirm(Who::itself("ben")), Err(Refused::NothingWaits)));
+    let entry = site.desk.entry(3).unwrap();
+    assert_eq!(entry.facts.confirm.as_ref().unwrap().by, Some(Who::itself("ben")));
+}
+
+#[test]
+fn without_a_confirmation_what_was_before_comes_back_under_a_new_number() {
+    let mut site = Site::new(POLICY, None);
+    let text = with(POLICY, "trial");
+    site.apply(&text, Some(1)).unwrap();
+    let begun = Instant::now();
+    assert!(site.desk.turn(begun, moment()).is_empty(), "not yet");
+    let done = site.desk.turn(begun + Duration::from_secs(2), moment());
+    let facts = &done[0].facts;
+    assert_eq!((facts.revision, facts.back_to, facts.how), (3, Some(1), How::Back));
+    assert_eq!(facts.who.name, "not confirmed");
+    assert_eq!((site.file(), done[0].policy.as_str()), (POLICY.into(), POLICY));
+    site.reader.refresh();
+    assert_eq!(site.reader.current().revision(), Revision(3));
+    assert!(site.desk.turn(begun + Duration::from_secs(9), moment()).is_empty(), "once");
+    assert!(matches!(site.desk.confirm(Who::itself("ben")), Err(Refused::NothingWaits)));
+}
+
+#[test]
+fn a_rollback_takes_a_trial_back_at_once_and_finds_what_stood_otherwise() {
+    let site = Site::new(POLICY, None);
+    let back = |revision| site.change(Origin::Revision(revision), Default::default());
+    assert!(matches!(back(None), Err(Refused::NothingBefore)));
+    site.apply(&with(POLICY, "trial"), Some(60)).unwrap();
+    let changed = back(None).unwrap();
+    assert_eq!((changed.revision, changed.back_to, changed.compile_ms), (3, Some(1), None));
+    assert!(matches!(back(None), Err(Refused::NothingBefore)), "the trial was never confirmed");
+    let text = with(POLICY, "four");
+    site.apply(&text, None).unwrap();
+    let changed = back(None).unwrap();
+    assert_eq!((changed.revision, site.file()), (5, POLICY.into()));
+    assert_eq!((back(Some(4)).unwrap().back_to, site.file()), (Some(4), text));
+    assert!(matches!(back(Some(99)), Err(Refused::Unknown(99))));
+}
+
+#[test]
+fn a_restart_forgets_a_trial_and_keeps_the_history() {
+    let site = Site::new(POLICY, Some("history"));
+    site.apply(&with(POLICY, "trial"), Some(60)).unwrap();
+    let site = site.restarted(Some("history"));
+    assert_eq!((site.revision(), site.file()), (3, POLICY.into()));
+    assert!(site.desk.standing().pending.is_none());
+    let facts = site.desk.history();
+    let how: Vec<_> = facts.iter().map(|facts| (facts.revision, facts.how)).collect();
+    assert_eq!(how, [(3, How::Start), (2, How::Apply), (1, How::Start)]);
+    assert_eq!(facts[0].why.as_deref(), Some("revision 2 was not confirmed"));
+    let site = site.restarted(None);
+    assert_eq!((site.revision(), site.desk.history().len()), (1, 1));
+}
+
+#[test]
+fn a_refused_policy_changes_nothing() {
+    let site = Site::new(POLICY, Some("history"));
+    let files = || fs::read_dir(site.folder.path().join("history")).unwrap().count();
+    for (text, confirm_s, expected) in [
+        ("[domain", None, "Policy"),
+        (POLICY, Some(0), "Time"),
+        (POLICY, Some(86_401), "Time"),
+        ("failsafe = [\"198.51.100.0/25\"]", None, "Cut"),
+    ] {
+        let refused = site.apply(text, confirm_s).unwrap_err();
+        assert!(format!("{refused:?}").starts_with(expected), "{text}: {refused:?}");
+        let json = refused.json();
+        assert_eq!(json["problems"].as_array().unwrap().is_empty(), expected != "Policy");
+        assert_eq!((site.revision(), site.file(), files()), (1, POLICY.into(), 1));
+    }
+    // What is cut on purpose is still told.
+    let force = ask::Terms { force: true, ..Default::default() };
+    let changed = site.change(Origin::Text(String::new()), force).unwrap();
+    assert!(changed.warnings.iter().any(|warning| warning.contains("no longer be failsafe")));
+}
+
+#[test]
+fn the_session_that_asks_is_cut_on_purpose_only() {
+    let site = Site::new(POLICY, None);
+    let closed = POLICY.replace("allow = [\"home\"]", "allow = []");
+    let apply = |session: &str, force| {
+        let terms = ask::Terms { session: Some(session.into()), force, ..Default::default() };
+        site.change(Origin::Text(closed.clone()), terms)
+    };
+    let refused = apply("203.0.113.9 50000 10.1.0.5 80", false).unwrap_err().to_string();
+    assert!(refused.contains("your own session from 203.0.113.9"), "{refused}");
+    assert!(refused.contains("--force"), "{refused}");
+    // A session that does not go through here, and what is no session.
+    for session in
+        ["192.0.2.1 50000 10.1.0.5 80", "2001:db8::1 50000 2001:db8::2 22", "", "a b c d"]
+    {
+        apply(session, false).unwrap();
+        site.apply(POLICY, None).unwrap();
+    }
+    apply("203.0.113.9 50000 10.1.0.5 80", true).unwrap();
+}
+
+#[test]
+fn an_exception_ends_in_its_second_also_when_the_clock_jumps() {
+    let until = moment().0 + 1_000;
+    let time = Moment(until).to_string();
+    let text = format!(
+        "{POLICY}[[domain.shop.exception]]\nname = \"audit\"\nnetworks = [\"192.0.2.0/24\"]\n\
+         until = {time}\nowner = \"anna\"\nreason = \"the audit\"\n"
+    );
+    let site = Site::new(&text, None);
+    let now = Instant::now();
+    assert_eq!(site.desk.standing().ruleset.exceptions().count(), 1);
+    assert!(site.desk.turn(now, Moment(until - 1)).is_empty());
+    let done = site.desk.turn(now, Moment(until + 86_400));
+    assert_eq!((done[0].facts.revision, done[0].facts.how), (2, How::Exception));
+    assert_eq!(done[0].facts.why.as_deref(), Some("audit of shop, owner anna"));
+    assert_eq!(site.desk.standing().ruleset.exceptions().count(), 0);
+    assert!(site.desk.turn(now, Moment(until + 86_400)).is_empty());
+    assert!(!site.desk.standing().differs, "the text is still the file's");
+}
+
+#[test]
+fn a_trial_stays_one_when_an_exception_ends_meanwhile() {
+    let until = moment().0 + 1_000;
+    let time = Moment(until).to_string();
+    let text = format!(
+        "{POLICY}[[domain.shop.exception]]\nname = \"audit\"\nnetworks = [\"192.0.2.0/24\"]\n\
+         until = {time}\nowner = \"anna\"\nreason = \"the audit\"\n"
+    );
+    let site = Site::new(POLICY, None);
+    site.apply(&text, Some(60)).unwrap();
+    let now = Instant::now();
+    assert_eq!(site.desk.turn(now, Moment(until))[0].facts.revision, 3);
+    assert!(matches!(site.desk.standing().pending, Some(Wait { revision: 2, back_to: 1, .. })));
+    site.desk.confirm(Who::itself("ben")).unwrap();
+    assert_eq!((site.revision(), site.file()), (3, text));
+}
+
+#[test]
+fn a_disk_that_takes_nothing_stops_no_change_and_is_told() {
+    let site = Site::new(POLICY, Some("history"));
+    let history = site.folder.path().join("history");
+    fs::remove_dir_all(&history).unwrap();
+    fs::write(&history, "a file where the folder was").unwrap();
+    let changed = site.apply(&with(POLICY, "two"), None).unwrap();
+    assert_eq!((changed.revision, site.revision()), (2, 2));
+    assert!(changed.warnings[0].contains("not in the history on disk"), "{:?}", changed.warnings);
+    let standing = site.desk.standing();
+    assert!(standing.unwritten == 1 && standing.trouble.is_some());
+    fs::remove_file(&history).unwrap();
+    fs::create_dir(&history).unwrap();
+    assert_eq!(site.apply(POLICY, None).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(site.desk.standing().trouble, None);
+    // The policy's file is no folder's name.
+    let path: &Path = &site.folder.path().join("policy.toml");
+    fs::remove_file(path).unwrap();
+    fs::create_dir(path).unwrap();
+    let changed = site.apply(&with(POLICY, "four"), None).unwrap();
+    assert!(changed.warnings[0].contains("a restart would bring back"), "{:?}", changed.warnings);
+    assert!(site.desk.standing().differs);
+}
+
+/// Clients, a clock and a reader at once: numbers go up by one, and the newest is in force.
+#[test]
+fn changes_from_many_sides_come_one_after_the_other() {
+    let mut site = Site::new(POLICY, None);
+    let desk = &site.desk;
+    let done: usize = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                scope.spawn(move || {
+                    let ask = |origin, confirm_s| {
+                        let terms = ask::Terms { confirm_s, ..Default::default() };
+                        desk.change(Ask { origin, who: Who::itself("anna"), terms }).is_ok()
+                    };
+                    let mut done = 0;
+                    for turn in 0..20 {
+                        let text = with(POLICY, &format!("{client} {turn}"));
+                        done += usize::from(ask(Origin::Text(text), (turn % 3 == 0).then_some(60)));
+                        done += usize::from(ask(Origin::File, None));
+                        if turn % 2 == 0 {
+                            done += usize::from(ask(Origin::Revision(None), None));
+                        } else {
+                            let _ = desk.confirm(Who::itself("ben"));
+                        }
+                    }
+                    done
+                })
+            })
+            .collect();
+        let reader = &mut site.reader;
+        let mut last = 1;
+        while !clients.iter().all(|client| client.is_finished()) {
+            reader.refresh();
+            let revision = reader.current().revision().0;
+            assert!(revision >= last);
+            last = revision;
+        }
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    });
+    let facts = site.desk.history();
+    assert_eq!(facts[0].revision as usize, done + 1);
+    assert!(facts.windows(2).all(|pair| pair[0].revision == pair[1].revision + 1));
+    assert_eq!(site.revision(), facts[0].revision);
+}

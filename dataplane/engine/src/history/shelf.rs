@@ -1,0 +1,141 @@
+//! The history on disk: one folder, one file a revision, each whole or not there.
+//!
+//! ```text
+//!  Entry --> 0000000007.json.new --fsync--> rename --> 0000000007.json --fsync--> folder
+//! ```
+//! A file is never changed in place, so that a crash at any moment leaves the old one or the new one
+//! (rename(2) is atomic). What is there and is no entry is left where it is, and no number of a file
+//! is used again, whatever stands in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::{Entry, TEXT_BYTES};
+
+/// The largest number that a start continues from: one that a person wrote by hand stops nothing.
+const MOST: u32 = u32::MAX / 2;
+/// The largest file that is read: a policy of the largest size, with its escapes.
+const FILE_BYTES: u64 = 2 * TEXT_BYTES as u64;
+
+/// The folder.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+}
+
+/// What a start finds.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The newest entries, oldest first.
+    pub(crate) entries: Vec<Entry>,
+    /// The highest number there is.
+    pub(crate) last: u32,
+    /// Files with the name of an entry that hold none.
+    pub(crate) strange: usize,
+}
+
+impl Shelf {
+    /// Opens the folder, made when missing, for its owner alone.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        fs::read_dir(folder)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Reads the newest `keep` entries, and sweeps what a crash left half-written.
+    pub(crate) fn read(&self, keep: usize) -> Found {
+        let mut found = Found::default();
+        let numbers = self.numbers();
+        found.last = numbers.first().copied().unwrap_or(0);
+        let mut text_bytes = 0;
+        for number in numbers {
+            if found.entries.len() >= keep || text_bytes > TEXT_BYTES {
+                break;
+            }
+            match read(&self.path(number), number) {
+                Some(entry) => {
+                    text_bytes += entry.policy.len();
+                    found.entries.push(entry);
+                }
+                None => found.strange += 1,
+            }
+        }
+        found.entries.reverse();
+        found
+    }
+
+    /// Writes an entry in the place of the one of its revision, if any.
+    pub(crate) fn write(&self, entry: &Entry) -> io::Result<()> {
+        let path = self.path(entry.facts.revision);
+        let fresh = path.with_extension("json.new");
+        let written = write(&fresh, &path, entry);
+        if written.is_err() {
+            // What is half there only takes room on a disk that may be full.
+            let _ = fs::remove_file(&fresh);
+        }
+        written?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Removes the entries older than `oldest`.
+    pub(crate) fn prune(&self, oldest: u32) {
+        for number in self.numbers().into_iter().filter(|number| *number < oldest) {
+            // One that stays takes room, and is tried again with the next.
+            let _ = fs::remove_file(self.path(number));
+        }
+    }
+
+    /// The numbers of all files with the name of an entry, highest first.
+    fn numbers(&self) -> Vec<u32> {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut numbers: Vec<u32> = Vec::new();
+        for file in files {
+            let name = file.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(number) = name.strip_suffix(".json").and_then(number) {
+                numbers.push(number);
+            } else if name.strip_suffix(".json.new").and_then(number).is_some() {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers
+    }
+
+    fn path(&self, revision: u32) -> PathBuf {
+        self.folder.join(format!("{revision:010}.json"))
+    }
+}
+
+/// Ten digits that are no more than `MOST`.
+fn number(digits: &str) -> Option<u32> {
+    let ten = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| ten && *number <= MOST)
+}
+
+fn read(path: &Path, revision: u32) -> Option<Entry> {
+    // A pipe of that name must not be waited for, nor a link be followed out of the folder.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    if !facts.is_file() || facts.len() > FILE_BYTES {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES).read_to_string(&mut text).ok()?;
+    let entry: Entry = serde_json::from_str(&text).ok()?;
+    (entry.facts.revision == revision).then(|| entry.plain())
+}
+
+fn write(fresh: &Path, path: &Path, entry: &Entry) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(entry)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(fresh)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(fresh, path)
+}
