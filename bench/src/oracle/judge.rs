@@ -40,7 +40,7 @@ impl Judge {
         filter.process(ruleset, now, side, &[&frame], &mut actions, records);
         let why = records.first().map(|record| {
             let rule = record.rule.map_or("no rule", |rule| ruleset.legend().rule_text(rule));
-            format!("{}, {rule}", record.reason.as_str())
+            format!("{}, {rule}", record.reason().map_or("allowed", filter::DropReason::as_str))
         });
         Said { crosses: matches!(actions.first(), Some(Action::Forward | Action::Pass)), why }
     }

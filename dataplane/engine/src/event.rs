@@ -103,7 +103,7 @@ impl Shown<'_> {
     /// Why, of a record.
     pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Line(line) => Some(line.palisade.reason),
+            Self::Line(line) => line.palisade.reason,
             Self::Pattern(_) => None,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, fmt, net::IpAddr};
 
-use filter::DropRecord;
+use filter::{DropReason, DropRecord, RecordKind};
 use lookup::{Legend, Side};
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ pub(crate) struct Explanation<'a> {
     pub(crate) domain: Option<&'a str>,
     service: Option<&'a str>,
     rule: Option<&'a str>,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Option<&'static str>,
     revision: u32,
     suppressed: u32,
     shadow: bool,
@@ -53,7 +53,7 @@ impl<'a> Line<'a> {
         let [outside, inside] = interfaces;
         Self {
             timestamp: timestamp(record.time_ns),
-            event_type: "drop",
+            event_type: if record.kind == RecordKind::Exception { "exception" } else { "drop" },
             src_ip: record.src(),
             src_port: record.src_port,
             dest_ip: record.dst(),
@@ -72,10 +72,10 @@ impl<'a> Line<'a> {
                 domain: legend.zip(record.domain).map(|(legend, id)| legend.domain_name(id)),
                 service: legend.zip(record.service).map(|(legend, id)| legend.service_name(id)),
                 rule: legend.zip(record.rule).map(|(legend, id)| legend.rule_text(id)),
-                reason: record.reason.as_str(),
+                reason: record.reason().map(DropReason::as_str),
                 revision: record.revision.0,
                 suppressed: record.suppressed,
-                shadow: record.shadow,
+                shadow: matches!(record.kind, RecordKind::Shadow(_)),
             },
         }
     }
@@ -87,7 +87,12 @@ impl fmt::Display for Line<'_> {
         let Self { event_type, palisade: why, .. } = self;
         let src = End(self.src_ip, self.src_port);
         let dest = End(self.dest_ip, self.dest_port);
-        write!(f, "{event_type} {src} -> {dest}/{} {}", self.proto.name(), why.reason)?;
+        write!(
+            f,
+            "{event_type} {src} -> {dest}/{} {}",
+            self.proto.name(),
+            why.reason.unwrap_or("allowed")
+        )?;
         if let (Some(domain), Some(service)) = (why.domain, why.service) {
             write!(f, " ({domain}/{service}, {})", why.rule.unwrap_or("no rule"))?;
         }

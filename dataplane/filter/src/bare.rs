@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use lookup::{Revision, Side};
 
-use crate::flow::{Entry, Hasher, Key, Lives, Progress, Table};
+use crate::flow::{Entry, Hasher, Key, Lives, Progress, Table, Timing};
 use crate::parse::{Fate, Head, Packet, parse};
 use crate::{BURST, Family, Timeouts};
 
@@ -94,9 +94,8 @@ impl FlowTable {
 
     /// Puts in a flow that is not known; false when no other gives way.
     pub fn insert(&mut self, FlowKey(key): FlowKey, now_ms: u32) -> bool {
-        let progress = Progress::default();
-        let entry =
-            Entry { key, revision: REVISION.0, seen_ms: now_ms, progress, ..Entry::default() };
+        let mut entry = Entry::new(key, Progress::default(), Timing::Udp, false);
+        (entry.revision, entry.seen_ms) = (REVISION.0, now_ms);
         self.table.insert(self.hasher.hash(&key), entry)
     }
 

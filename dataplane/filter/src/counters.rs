@@ -16,7 +16,7 @@ pub struct DomainCounters {
     pub shadowed: u64,
 }
 
-/// What became of the records of drops.
+/// What became of the records of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordCounters {
     /// Written, or held and promised to be written.
@@ -52,6 +52,10 @@ pub struct Counters {
     pub shadowed: u64,
     /// Records of shadowed packets.
     pub shadow_records: RecordCounters,
+    /// First packets of flows that an exception allowed (part of `forwarded`).
+    pub exceptions: u64,
+    /// Records of them.
+    pub exception_records: RecordCounters,
     /// Gauge: flows in the table now.
     pub flows: u64,
     /// Allowed packets whose flow found no place in the table; judged and forwarded all the same.
@@ -68,12 +72,13 @@ impl Counters {
         self.dropped.iter().sum()
     }
 
-    /// Whether both identities (and the one of shadowed packets) hold.
+    /// Whether both identities (and those of shadowed packets and of exceptions) hold.
     #[must_use]
     pub fn balanced(&self) -> bool {
         let dropped = self.dropped_total();
         self.received == self.forwarded + self.passed + dropped
             && dropped == self.records.total()
             && self.shadowed == self.shadow_records.total()
+            && self.exceptions == self.exception_records.total()
     }
 }

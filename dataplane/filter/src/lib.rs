@@ -17,6 +17,7 @@
 pub mod bare;
 mod counters;
 mod flow;
+mod flows;
 mod fragment;
 mod limiter;
 mod neighbour;
@@ -35,8 +36,9 @@ mod verdict;
 
 pub use counters::{Counters, DomainCounters, RecordCounters};
 pub use flow::Timeouts;
+pub use flows::{Flow, FlowState, Pair};
 pub use process::{Action, Actions, BURST, Filter, FilterConfig, Now};
 pub use reason::DropReason;
-pub use record::{DropRecord, Family, Full, Records};
+pub use record::{DropRecord, Family, Full, RecordKind, Records};
 pub use shared::Shared;
 pub use tally::{DomainTally, MAX_DOMAINS, RegionCounters, Source, Spread, Tally};

@@ -7,32 +7,44 @@ use lookup::{DomainId, Judgement, Reason, Region, RuleId, ServiceId};
 use crate::fragment::{First, Scope};
 use crate::parse::{Packet, Piece};
 use crate::process::{Action, Burst, Filter};
-use crate::{DropReason, DropRecord, Records};
+use crate::{DropReason, DropRecord, RecordKind, Records};
+
+/// What a packet is counted and recorded under.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    domain: Option<DomainId>,
+    service: Option<ServiceId>,
+    rule: Option<RuleId>,
+}
+
+impl Place {
+    fn of(judgement: &Judgement) -> Self {
+        let Judgement { domain, service, rule, .. } = *judgement;
+        Self { domain, service, rule }
+    }
+}
 
 /// Why a packet is dropped, or would be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cause {
     reason: DropReason,
-    domain: Option<DomainId>,
-    service: Option<ServiceId>,
-    rule: Option<RuleId>,
+    place: Place,
     /// Where the address on the outside is, if the policy decided.
     region: Option<Region>,
 }
 
 impl Cause {
     pub(crate) fn packet(reason: DropReason) -> Self {
-        Self { reason, domain: None, service: None, rule: None, region: None }
+        Self { reason, place: Place::default(), region: None }
     }
 
     /// The same, counted in a domain.
     pub(crate) fn within(self, domain: Option<DomainId>) -> Self {
-        Self { domain, ..self }
+        Self { place: Place { domain, ..self.place }, ..self }
     }
 
     pub(crate) fn policy(reason: Reason, judgement: &Judgement, region: Region) -> Self {
-        let Judgement { domain, service, rule, .. } = *judgement;
-        Self { reason: reason.into(), domain, service, rule, region: Some(region) }
+        Self { reason: reason.into(), place: Place::of(judgement), region: Some(region) }
     }
 }
 
@@ -89,12 +101,12 @@ impl Filter {
         records: &mut impl Records,
     ) -> Action {
         self.counters.dropped[cause.reason.index()] += 1;
-        self.tally.dropped(cause.domain, cause.region);
+        self.tally.dropped(cause.place.domain, cause.region);
         // An address that no packet can have as its source names nobody.
         if cause.reason != DropReason::BadSource {
-            self.tally.source((cause.domain, cause.service), &packet.head, burst.now_s);
+            self.tally.source((cause.place.domain, cause.place.service), &packet.head, burst.now_s);
         }
-        let record = record(burst, packet, cause, false);
+        let record = record(burst, packet, cause.place, RecordKind::Drop(cause.reason));
         self.drops.add(record, &mut self.bucket, &mut self.counters.records, records);
         Action::Drop
     }
@@ -109,18 +121,38 @@ impl Filter {
     ) -> Action {
         self.counters.forwarded += 1;
         self.counters.shadowed += 1;
-        self.tally.shadowed(cause.domain);
+        self.tally.shadowed(cause.place.domain);
         if let Some(piece) = &packet.piece {
-            self.admit(burst, packet, piece, cause.domain, true);
+            self.admit(burst, packet, piece, cause.place.domain, true);
         }
-        let record = record(burst, packet, cause, true);
+        let record = record(burst, packet, cause.place, RecordKind::Shadow(cause.reason));
         let counters = &mut self.counters.shadow_records;
         self.shadows.add(record, &mut self.bucket, counters, records);
         Action::Forward
     }
+
+    /// Records that an exception let this packet in, which is counted as any other that is forwarded.
+    #[cold]
+    pub(crate) fn except(
+        &mut self,
+        burst: &Burst<'_>,
+        packet: &Packet,
+        judgement: &Judgement,
+        records: &mut impl Records,
+    ) {
+        self.counters.exceptions += 1;
+        let record = record(burst, packet, Place::of(judgement), RecordKind::Exception);
+        let counters = &mut self.counters.exception_records;
+        self.exceptions.add(record, &mut self.bucket, counters, records);
+    }
 }
 
-fn record(burst: &Burst<'_>, packet: &Packet, cause: Cause, shadow: bool) -> DropRecord {
+fn record(
+    burst: &Burst<'_>,
+    packet: &Packet,
+    Place { domain, service, rule }: Place,
+    kind: RecordKind,
+) -> DropRecord {
     let head = &packet.head;
     DropRecord {
         src_bits: head.src,
@@ -128,16 +160,15 @@ fn record(burst: &Burst<'_>, packet: &Packet, cause: Cause, shadow: bool) -> Dro
         time_ns: burst.now.unix_ns,
         revision: burst.revision,
         suppressed: 0,
-        service: cause.service,
-        domain: cause.domain,
-        rule: cause.rule,
+        service,
+        domain,
+        rule,
         src_port: head.src_port,
         dst_port: head.dst_port,
         vlan: head.vlan,
         proto: head.proto,
         family: head.family,
         side: burst.side,
-        reason: cause.reason,
-        shadow,
+        kind,
     }
 }

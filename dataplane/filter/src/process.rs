@@ -72,6 +72,7 @@ pub struct Filter {
     pub(crate) bucket: Bucket,
     pub(crate) drops: Hold,
     pub(crate) shadows: Hold,
+    pub(crate) exceptions: Hold,
     pub(crate) counters: Counters,
     pub(crate) tally: Writer,
 }
@@ -104,7 +105,7 @@ impl<'a> Burst<'a> {
 
 impl Now {
     #[expect(clippy::cast_possible_truncation, reason = "flow entries compare times wrapping")]
-    fn wrapping_ms(self) -> u32 {
+    pub(crate) fn wrapping_ms(self) -> u32 {
         self.mono_ms as u32
     }
 }
@@ -120,6 +121,7 @@ impl Filter {
             bucket: Bucket::new(config.records_per_s),
             drops: Hold::default(),
             shadows: Hold::default(),
+            exceptions: Hold::default(),
             counters: Counters::default(),
             tally: Writer::new(&config.key),
         }
@@ -199,6 +201,7 @@ impl Filter {
         self.bucket.refill(now.mono_ms);
         self.drops.release(&mut self.bucket, records);
         self.shadows.release(&mut self.bucket, records);
+        self.exceptions.release(&mut self.bucket, records);
     }
 
     /// At a clean stop: the held records go out whatever the rate says. Make room first: what
@@ -206,6 +209,7 @@ impl Filter {
     pub fn finish(&mut self, records: &mut impl Records) {
         self.drops.flush(&mut self.counters.records, records);
         self.shadows.flush(&mut self.counters.shadow_records, records);
+        self.exceptions.flush(&mut self.counters.exception_records, records);
     }
 
     /// A packet that was to leave found no room in the other interface's TX ring: it becomes a drop

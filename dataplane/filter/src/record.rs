@@ -1,4 +1,4 @@
-//! A drop record: what the logger needs to explain one drop, as plain data.
+//! A drop record: what the logger needs to explain one drop, as plain data; or what an exception let in.
 //!
 //! A worker pushes it into a ring and forgets it; names, country and operator are added on
 //! another core, from the legend of the record's revision. 80 bytes, copied once.
@@ -20,7 +20,29 @@ pub enum Family {
     V6,
 }
 
-/// One dropped packet (or, in a shadow domain, one that would have been dropped).
+/// What a record tells of its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordKind {
+    /// It was dropped.
+    Drop(DropReason),
+    /// It was forwarded although the rules say drop: its domain is in shadow mode.
+    Shadow(DropReason),
+    /// An exception allowed it: the first packet of a flow, or one that makes no flow.
+    Exception,
+}
+
+impl RecordKind {
+    /// Why it was dropped, or would have been.
+    #[must_use]
+    pub fn reason(self) -> Option<DropReason> {
+        match self {
+            Self::Drop(reason) | Self::Shadow(reason) => Some(reason),
+            Self::Exception => None,
+        }
+    }
+}
+
+/// One packet that somebody should hear of: dropped, nearly so, or let in by an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropRecord {
     /// Source address, host byte order; see [`DropRecord::src`].
@@ -31,7 +53,7 @@ pub struct DropRecord {
     pub time_ns: u64,
     /// The ruleset that judged.
     pub revision: Revision,
-    /// Drops that were counted but not recorded since this one.
+    /// Packets of this kind that were counted but not recorded since this one.
     pub suppressed: u32,
     /// The service, where the pair has one.
     pub service: Option<ServiceId>,
@@ -51,15 +73,19 @@ pub struct DropRecord {
     pub family: Family,
     /// The interface that the packet arrived on.
     pub side: Side,
-    /// Why.
-    pub reason: DropReason,
-    /// The packet was forwarded all the same: its domain is in shadow mode.
-    pub shadow: bool,
+    /// What became of it, and why.
+    pub kind: RecordKind,
 }
 
 const _: () = assert!(size_of::<DropRecord>() <= 96);
 
 impl DropRecord {
+    /// Why the packet was dropped, or would have been.
+    #[must_use]
+    pub fn reason(&self) -> Option<DropReason> {
+        self.kind.reason()
+    }
+
     /// The source address, where an IP header was read.
     #[must_use]
     pub fn src(&self) -> Option<IpAddr> {

@@ -51,8 +51,9 @@ impl Filter {
             Some(known) if answer.egress.is_some() == known.egress => {
                 let entry = self.table.entry(known.slot);
                 entry.revision = burst.revision.0;
-                entry.domain = answer.judgement.domain;
-                entry.timing = Timing::of(key.proto());
+                entry.judged_s = burst.now_s;
+                entry.set_domain(answer.judgement.domain);
+                entry.set_timing(Timing::of(key.proto()));
                 self.advance(burst, known.slot, step);
                 false
             }
@@ -82,16 +83,12 @@ impl Filter {
             let shared = self.renew(burst, key, step).unwrap_or(progress);
             progress = if step == Step::Syn { progress } else { shared };
         }
-        Entry {
-            key: *key,
-            revision: burst.revision.0,
-            seen_ms: burst.now_ms,
-            renewed_ms: burst.now_ms,
-            domain: answer.judgement.domain,
-            progress,
-            timing: Timing::of(key.proto()),
-            egress,
-        }
+        let mut entry = Entry::new(*key, progress, Timing::of(key.proto()), egress);
+        entry.revision = burst.revision.0;
+        (entry.seen_ms, entry.renewed_ms) = (burst.now_ms, burst.now_ms);
+        (entry.judged_s, entry.packets) = (burst.now_s, 1);
+        entry.set_domain(answer.judgement.domain);
+        entry
     }
 
     /// What is left to do where a flow is not settled; false when it does not stand.
@@ -108,14 +105,16 @@ impl Filter {
     fn advance(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.entry(slot);
-        let before = entry.progress;
+        let before = entry.progress();
         let shakes = matches!(step, Step::Syn | Step::SynAck | Step::End);
-        let owner = burst.side == Side::Inside || !entry.egress;
-        entry.progress = before.after(burst.side, owner, step);
-        if entry.egress {
+        let owner = burst.side == Side::Inside || !entry.egress();
+        let after = before.after(burst.side, owner, step);
+        entry.set_progress(after);
+        entry.packets = entry.packets.saturating_add(1);
+        if entry.egress() {
             let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
             let asks = shakes || step == Step::Segment && before.state != State::Open;
-            if (due || asks || entry.progress != before) && !self.consult(burst, slot, step) {
+            if (due || asks || after != before) && !self.consult(burst, slot, step) {
                 return false;
             }
         }
@@ -128,8 +127,9 @@ impl Filter {
 
     /// Whether a flow still stands that an ICMP error is about.
     fn standing(&mut self, burst: &Burst<'_>, slot: usize) -> bool {
-        let Entry { key, egress, .. } = *self.table.entry(slot);
-        let known = Some(Known { slot, egress });
+        let entry = *self.table.entry(slot);
+        let (key, egress) = (entry.key, entry.egress());
+        let known = Some(Known { slot, egress, former: entry.timing() == Timing::Former });
         !egress || burst.side == Side::Inside || self.opened(burst, &key, known).is_some()
     }
 
@@ -143,9 +143,9 @@ impl Filter {
         let pinholes = &self.shared.pinholes;
         let now_ms = burst.now.mono_ms;
         pinholes.find(key, now_ms).or_else(|| match known {
-            Some(Known { slot, egress: true }) => {
+            Some(Known { slot, egress: true, .. }) => {
                 let entry = self.table.entry(slot);
-                let (timing, progress) = (entry.timing, entry.progress);
+                let (timing, progress) = (entry.timing(), entry.progress());
                 let timeout_ms = self.table.lives.of(timing, progress.state);
                 // Where pinholes give way to others, a flow is proof enough.
                 pinholes.crowded(now_ms, timeout_ms).then_some(progress)
@@ -159,18 +159,19 @@ impl Filter {
     fn consult(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
         let entry = self.table.entry(slot);
         entry.renewed_ms = burst.now_ms;
-        let (key, progress) = (entry.key, entry.progress);
+        let (key, progress) = (entry.key, entry.progress());
+        let known = Known { slot, egress: true, former: false };
         match self.renew(burst, &key, step) {
             Some(shared) => {
                 // What the outside ended, or the inside only opens anew, may give way here, though it is
                 // open for all.
                 let anew = step == Step::Syn && shared.state == State::Open;
                 if progress.state != State::Closing && !anew {
-                    self.table.entry(slot).progress = shared;
+                    self.table.entry(slot).set_progress(shared);
                 }
                 true
             }
-            None if self.opened(burst, &key, Some(Known { slot, egress: true })).is_some() => true,
+            None if self.opened(burst, &key, Some(known)).is_some() => true,
             None => {
                 self.table.remove(slot);
                 false

@@ -25,6 +25,15 @@ use crate::{DropReason, Records};
 pub(crate) struct Known {
     pub(crate) slot: usize,
     pub(crate) egress: bool,
+    /// What the policy no longer allowed when it was last asked.
+    pub(crate) former: bool,
+}
+
+impl Known {
+    /// A service's verdict makes a new flow of it.
+    fn fresh(self) -> bool {
+        self.egress || self.former
+    }
 }
 
 /// An answer with what it rests on.
@@ -44,9 +53,10 @@ impl Filter {
         let Some(entry) = self.table.standing(slot, burst.revision.0, now_ms) else {
             return false;
         };
-        let domain = entry.domain;
+        let domain = entry.domain();
         if entry.settled(burst.side, packet.step, (now_ms, renew_ms)) {
             entry.seen_ms = now_ms;
+            entry.packets = entry.packets.saturating_add(1);
         } else if !self.proceed(burst, slot, packet.step) {
             return false;
         }
@@ -79,15 +89,20 @@ impl Filter {
                     }
                 }
                 self.forward(burst, packet, judgement.domain);
+                let exception = |rule| burst.rules.legend().exception(rule).is_some();
+                if known.is_none_or(Known::fresh) && judgement.rule.is_some_and(exception) {
+                    self.except(burst, packet, judgement, records);
+                }
                 Action::Forward
             }
             Verdict::Drop(reason) => {
                 match known {
-                    Some(Known { slot, egress: true }) => self.table.remove(slot),
+                    Some(Known { slot, egress: true, .. }) => self.table.remove(slot),
                     // What the policy no longer allows may give way to what it does.
-                    Some(Known { slot, egress: false }) => {
+                    Some(Known { slot, egress: false, .. }) => {
                         let entry = self.table.entry(slot);
-                        (entry.progress.state, entry.timing) = (State::Closing, Timing::Former);
+                        entry.set_progress(Progress { state: State::Closing, ..entry.progress() });
+                        entry.set_timing(Timing::Former);
                     }
                     None => {}
                 }
@@ -168,7 +183,8 @@ impl Filter {
             self.table.remove(slot);
             return None;
         }
-        Some(Known { slot, egress: self.table.entry(slot).egress })
+        let entry = self.table.entry(slot);
+        Some(Known { slot, egress: entry.egress(), former: entry.timing() == Timing::Former })
     }
 
     fn judge(&mut self, burst: &Burst<'_>, key: &Key, ends: Ends, known: Option<Known>) -> Answer {

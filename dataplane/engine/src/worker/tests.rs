@@ -8,7 +8,7 @@ use std::{
 
 use af_xdp_rs::{SocketConfig, UmemConfig, sim::Kernel};
 use etherparse::PacketBuilder;
-use filter::{DropRecord, FilterConfig, Shared, Timeouts};
+use filter::{DropReason, DropRecord, FilterConfig, Shared, Timeouts};
 use lookup::{Moment, Revision, Ruleset};
 use rtrb::Consumer;
 
@@ -134,7 +134,7 @@ fn a_friend_crosses_unchanged_and_a_stranger_does_not() {
     assert_eq!((last.counters.received, last.counters.forwarded), (3, 2));
     assert!(last.frames.balanced(), "{:?}", last.frames);
     let [record] = &records[..] else { panic!("{records:?}") };
-    assert_eq!(record.reason.as_str(), "not_allowed");
+    assert_eq!(record.reason(), Some(DropReason::NotAllowed));
     assert_eq!(record.src().unwrap().to_string(), "203.0.113.9");
 }
 
@@ -171,8 +171,10 @@ fn a_packet_that_finds_no_room_to_leave_is_a_counted_drop() {
     }
     let (last, records) = bench.stop();
     let counters = &last.counters;
-    assert!(!records.is_empty() && records.iter().all(|one| one.reason.as_str() == "tx_full"));
-    let full = counters.dropped[filter::DropReason::TxFull.index()];
+    assert!(
+        !records.is_empty() && records.iter().all(|one| one.reason() == Some(DropReason::TxFull))
+    );
+    let full = counters.dropped[DropReason::TxFull.index()];
     assert!(full > 0 && counters.forwarded > 0, "{counters:?}");
     assert_eq!(counters.received, counters.forwarded + full);
     assert!(counters.balanced(), "{counters:?}");

@@ -152,16 +152,15 @@ fn millions_of_syns_push_out_no_open_flow() {
     let lives = Lives::new(&Timeouts::default());
     let hasher = Hasher::new(secret(3));
     let mut table = Table::new(1 << 16, lives);
-    let flow = |key: Key, state, seen_ms| Entry {
-        key,
-        seen_ms,
-        timing: Timing::Tcp,
-        progress: Progress { state, ..Progress::default() },
-        ..Entry::default()
+    let flow = |key: Key, progress, seen_ms| {
+        let mut entry = Entry::new(key, progress, Timing::Tcp, false);
+        entry.seen_ms = seen_ms;
+        entry
     };
+    let progress = |state| Progress { state, ..Progress::default() };
     let open: Vec<Key> = (0..1 << 15).map(|n| v4(0x0b00_0000 | n, SERVER, 443)).collect();
     for key in &open {
-        assert!(table.insert(hasher.hash(key), flow(*key, State::Open, 0)));
+        assert!(table.insert(hasher.hash(key), flow(*key, progress(State::Open), 0)));
     }
     let mut refused = 0;
     for n in 0..4_000_000_u64 {
@@ -169,13 +168,14 @@ fn millions_of_syns_push_out_no_open_flow() {
         let now_ms = (n / 1_200) as u32;
         let key = v4(0xc633_0000 | n >> 12, SERVER, (n & 4095) << 20 | 443);
         let hash = hasher.hash(&key);
-        let mut entry = flow(key, State::Opening, now_ms);
-        (entry.progress.from_outside, entry.progress.from_inside) = (true, true);
+        let answered =
+            Progress { from_outside: true, from_inside: true, ..progress(State::Opening) };
+        let entry = flow(key, answered, now_ms);
         refused += u64::from(!table.insert(hash, entry));
     }
     for key in &open {
         let slot = table.find(hasher.hash(key), key);
-        assert!(slot.is_some_and(|slot| table.entry(slot).progress.state == State::Open));
+        assert!(slot.is_some_and(|slot| table.entry(slot).progress().state == State::Open));
     }
     assert!(table.len() <= 1 << 16);
     assert!(refused < 4_000, "{refused} found open flows in all their places");
@@ -219,8 +219,7 @@ fn slowdown() {
             keys.sort_unstable_by_key(|key| split_mix(key.words().iter().fold(0, |a, b| a ^ b)));
             for key in keys.iter() {
                 let progress = Progress { state: State::Open, ..Progress::default() };
-                let entry = Entry { key: *key, progress, ..Entry::default() };
-                table.insert(hasher.hash(key), entry);
+                table.insert(hasher.hash(key), Entry::new(*key, progress, Timing::Other, false));
             }
             table
         })

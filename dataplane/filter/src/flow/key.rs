@@ -3,10 +3,12 @@
 //! Normalised by side: the address on the outside is `remote`, whichever way the packet goes, so
 //! both directions of a connection have one key. 40 bytes of plain integers, ready for a BPF map.
 
+use std::net::IpAddr;
+
 use lookup::{Proto, Side, Vlan};
 
-use crate::Family;
 use crate::parse::Head;
+use crate::{Family, Pair};
 
 /// Which conversation a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -64,6 +66,25 @@ impl Key {
     #[inline]
     pub(crate) fn proto(&self) -> Proto {
         Proto((self.tail & 0xff) as u8)
+    }
+
+    /// The port on the outside; 0 where the protocol has none.
+    pub(crate) fn remote_port(&self) -> u16 {
+        (self.tail >> 48) as u16
+    }
+
+    /// The keys that a pair may have: one, but for ICMP one for each kind of query.
+    pub(crate) fn kinds_of(pair: &Pair) -> impl Iterator<Item = Self> + use<> {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(address) => (u128::from(address.to_bits()), Family::V4),
+            IpAddr::V6(address) => (address.to_bits(), Family::V6),
+        };
+        let ((src, family), (dst, _)) = (bits(pair.remote), bits(pair.local));
+        let head = Head { src, dst, family, ..Head::EMPTY };
+        let ports = (pair.remote_port, pair.local_port);
+        let key = Self::new(Side::Outside, &head, pair.proto.0, ports).within(pair.vlan);
+        let kinds = if pair.proto.folded() == Proto::ICMP { 16 } else { 1 };
+        (0..kinds).map(move |kind| key.with_kind(kind))
     }
 
     /// The port on the inside; 0 where the protocol has none.

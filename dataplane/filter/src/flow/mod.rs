@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod crowd;
+mod entry;
 mod hash;
 mod key;
 #[cfg(test)]
@@ -10,9 +11,10 @@ mod progress;
 mod table;
 mod timeouts;
 
+pub(crate) use entry::Entry;
 pub(crate) use hash::{Hasher, fold};
 pub(crate) use key::Key;
 pub(crate) use progress::{Progress, State};
-pub(crate) use table::{Entry, Table};
+pub(crate) use table::Table;
 pub use timeouts::Timeouts;
 pub(crate) use timeouts::{Lives, Row, Timing};

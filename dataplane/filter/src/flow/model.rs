@@ -24,7 +24,9 @@ fn key(n: u32) -> Key {
 
 fn entry(key: Key, state: State, seen_ms: u32) -> Entry {
     let progress = Progress { state, ..Progress::default() };
-    Entry { key, progress, seen_ms, timing: Timing::of(key.proto()), ..Entry::default() }
+    let mut entry = Entry::new(key, progress, Timing::of(key.proto()), false);
+    entry.seen_ms = seen_ms;
+    entry
 }
 
 fn lives() -> Lives {
@@ -121,7 +123,7 @@ impl Pair {
             assert_eq!(slot.is_some(), self.model.contains_key(&flow), "flow {flow}");
             if let Some(slot) = slot {
                 let entry = self.table.entry(slot);
-                assert_eq!((entry.progress.state, entry.seen_ms), self.model[&flow]);
+                assert_eq!((entry.progress().state, entry.seen_ms), self.model[&flow]);
             }
         }
     }

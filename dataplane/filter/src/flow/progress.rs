@@ -83,6 +83,18 @@ impl Progress {
         self.state as u32 | u32::from(self.from_outside) << 2
     }
 
+    /// In four bits, as a flow keeps it.
+    #[inline]
+    pub(super) fn pack_all(self) -> u8 {
+        self.state as u8 | u8::from(self.from_outside) << 2 | u8::from(self.from_inside) << 3
+    }
+
+    #[inline]
+    pub(super) fn unpack_all(bits: u8) -> Self {
+        Self { from_inside: bits >> 3 & 1 != 0, ..Self::unpack(u32::from(bits & 7)) }
+    }
+
+    #[inline]
     pub(crate) fn unpack(bits: u32) -> Self {
         let state = match bits & 3 {
             0 => State::Opening,

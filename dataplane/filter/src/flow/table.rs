@@ -14,52 +14,11 @@
 //! open that was silent longest, and last of all one that is no longer allowed; an open flow never
 //! gives way. The table is a cache: a flow without a place is judged again on each packet.
 
-use lookup::{DomainId, Side};
-
-use super::{Key, Lives, Progress, State, Timing};
-use crate::parse::Step;
+use super::{Entry, Key, Lives, State, Timing};
 
 const WAYS: usize = 8;
 /// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
 const MAX_BUCKETS: usize = 1 << 24;
-
-/// What is remembered of a flow; one cache line.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(64))]
-pub(crate) struct Entry {
-    pub(crate) key: Key,
-    /// The ruleset that allowed it.
-    pub(crate) revision: u32,
-    /// When the last packet came, milliseconds, wrapping.
-    pub(crate) seen_ms: u32,
-    /// When its pinhole was last renewed, milliseconds, wrapping.
-    pub(crate) renewed_ms: u32,
-    pub(crate) domain: Option<DomainId>,
-    pub(crate) progress: Progress,
-    pub(crate) timing: Timing,
-    /// Opened from the inside: its replies are allowed, and it has a pinhole.
-    pub(crate) egress: bool,
-}
-
-const _: () = assert!(size_of::<Entry>() == 64);
-
-impl Entry {
-    /// The flow was silent for too long.
-    #[inline]
-    pub(crate) fn expired(&self, now_ms: u32, lives: &Lives) -> bool {
-        now_ms.wrapping_sub(self.seen_ms) > lives.of(self.timing, self.progress.state)
-    }
-
-    /// A packet that arrived on `side` changes nothing but the time, as most do.
-    #[inline]
-    pub(crate) fn settled(&self, side: Side, step: Step, (now_ms, renew_ms): (u32, u32)) -> bool {
-        let open = self.progress.state == State::Open;
-        let plain = matches!(step, Step::Segment | Step::Datagram | Step::Query | Step::Answer);
-        let asks = self.egress
-            && (step == Step::Segment && !open || now_ms.wrapping_sub(self.renewed_ms) >= renew_ms);
-        plain && (open || self.progress.waits(side)) && !asks
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(16))]
@@ -214,8 +173,8 @@ impl Table {
             if entry.expired(now_ms, &self.lives) {
                 return Some(slot);
             }
-            let rank = (entry.timing != Timing::Former, now_ms.wrapping_sub(entry.seen_ms));
-            if entry.progress.state != State::Open && oldest.is_none_or(|(_, most)| rank > most) {
+            let rank = (entry.timing() != Timing::Former, now_ms.wrapping_sub(entry.seen_ms));
+            if entry.progress().state != State::Open && oldest.is_none_or(|(_, most)| rank > most) {
                 oldest = Some((slot, rank));
             }
         }
@@ -229,6 +188,25 @@ impl Table {
             *tag = 0;
             self.len -= 1;
         }
+    }
+
+    /// The entry in `slot`, to be read.
+    pub(crate) fn peek(&self, slot: usize) -> Option<&Entry> {
+        self.entries.get(slot)
+    }
+
+    /// The entries of `buckets` buckets from bucket `first` on; expired ones too.
+    pub(crate) fn slice(&self, first: usize, buckets: usize) -> impl Iterator<Item = &Entry> {
+        let end = first.saturating_add(buckets).min(self.mask + 1);
+        let slots = (first.min(end)..end).flat_map(|bucket| bucket * WAYS..(bucket + 1) * WAYS);
+        slots
+            .filter(|slot| self.tags[slot / WAYS].0[slot % WAYS] != 0)
+            .map(|slot| &self.entries[slot])
+    }
+
+    /// How many buckets there are.
+    pub(crate) fn bucket_count(&self) -> usize {
+        self.mask + 1
     }
 
     /// Sweeps the next `buckets` buckets.

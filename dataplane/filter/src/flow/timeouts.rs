@@ -67,6 +67,9 @@ pub(crate) enum Timing {
 }
 
 impl Timing {
+    /// All, in the order of their numbers.
+    pub(super) const ALL: [Self; 5] = [Self::Other, Self::Tcp, Self::Udp, Self::Icmp, Self::Former];
+
     pub(crate) fn of(proto: Proto) -> Self {
         match proto {
             Proto::TCP => Self::Tcp,

@@ -33,7 +33,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    const EMPTY: Self =
+    pub(crate) const EMPTY: Self =
         Self { src: 0, dst: 0, src_port: 0, dst_port: 0, vlan: 0, proto: 0, family: Family::None };
 }
 

@@ -10,7 +10,7 @@ use crate::lab::Lab;
 /// What a fresh filter says of a packet: the reason of its drop, if it drops it.
 fn verdict(lab: &mut Lab, frame: &[u8]) -> Option<DropReason> {
     let action = lab.send(Outside, frame);
-    let reason = lab.records.pop().map(|record| record.reason);
+    let reason = lab.records.pop().and_then(|record| record.reason());
     assert_eq!(action == Drop, reason.is_some());
     reason
 }

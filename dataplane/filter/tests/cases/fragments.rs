@@ -1,6 +1,6 @@
 //! Fragments follow their first one, on whichever worker.
 
-use filter::{Action::*, DropReason::*};
+use filter::{Action::*, DropReason::*, RecordKind};
 use lookup::Side::{Inside, Outside};
 
 use crate::frames::*;
@@ -32,7 +32,7 @@ fn all_go_the_way_of_the_first() {
         assert_eq!(lab.send_to(1, Outside, &later[1]), Forward);
         let pieces = fragments(&bad, 8, &[104, 200]);
         assert_eq!(lab.burst(0, Outside, &pieces), [Drop; 3]);
-        let reasons: Vec<_> = lab.records.iter().map(|record| record.reason).collect();
+        let reasons: Vec<_> = lab.records.iter().map(|record| record.reason().unwrap()).collect();
         assert_eq!(reasons, [Denied, FragmentOrphan, FragmentOrphan]);
     }
 }
@@ -78,7 +78,7 @@ fn no_fragment_lies_over_the_first() {
             let piece = fragment(&good, 7, offset, false, &[0; 16]);
             assert_eq!(lab.send(Outside, &piece), want, "offset {offset}");
             if want == Drop {
-                assert_eq!(lab.records.last().unwrap().reason, FragmentOverlap);
+                assert_eq!(lab.records.last().unwrap().reason(), Some(FragmentOverlap));
             }
         }
         // A second, shorter first fragment does not uncover what the longer one holds.
@@ -135,7 +135,7 @@ fn shadowed_ones_are_all_recorded_and_forwarded() {
     let whole = udp_with("192.0.2.1:999", "10.2.0.1:7001", &[0; 200]);
     let mut lab = Lab::new("policy");
     assert_eq!(lab.burst(0, Outside, &fragments(&whole, 7, &[104])), [Forward; 2]);
-    let seen: Vec<_> = lab.records.iter().map(|record| (record.reason, record.shadow)).collect();
-    assert_eq!(seen, [(NotAllowed, true), (FragmentOrphan, true)]);
+    let seen: Vec<_> = lab.records.iter().map(|record| record.kind).collect();
+    assert_eq!(seen, [NotAllowed, FragmentOrphan].map(RecordKind::Shadow));
     assert_eq!((lab.counters().shadowed, lab.counters().forwarded), (2, 2));
 }

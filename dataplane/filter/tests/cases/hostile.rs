@@ -1,6 +1,6 @@
 //! Attempts to get past the policy, from either side.
 
-use filter::{Action::*, DropReason::*};
+use filter::{Action::*, DropReason::*, DropRecord};
 use lookup::Side::{Inside, Outside};
 
 use crate::frames::*;
@@ -204,7 +204,7 @@ fn a_step_beside_an_end_is_outside() {
     for ((frame, want), action) in cases.iter().zip(actions) {
         let mut lab = Lab::new("edges");
         assert_eq!(lab.send(Outside, frame), action, "alone: {frame:02x?}");
-        let reason = lab.records.last().map(|record| record.reason);
+        let reason = lab.records.last().and_then(DropRecord::reason);
         assert_eq!(reason, *want, "{frame:02x?}");
     }
 }

@@ -112,7 +112,7 @@ impl Lab {
     /// One frame that is dropped; why.
     pub(crate) fn refused(&mut self, side: Side, frame: &[u8]) -> DropReason {
         assert_eq!(self.send(side, frame), Action::Drop);
-        self.records.last().expect("a drop has a record").reason
+        self.records.last().and_then(DropRecord::reason).expect("a drop has a record")
     }
 
     pub(crate) fn counters(&self) -> &Counters {

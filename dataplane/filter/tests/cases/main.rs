@@ -9,7 +9,9 @@
 mod chains;
 mod crowded;
 mod egress;
+mod exceptions;
 mod floods;
+mod flows;
 mod fragments;
 mod frames;
 mod hostile;

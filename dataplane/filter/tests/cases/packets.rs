@@ -1,6 +1,8 @@
 //! The table: one packet to a fresh filter, its action, its reason and every counter.
 
-use filter::{Action, Counters, DomainTally, DropReason, DropReason::*, RecordCounters};
+use filter::{
+    Action, Counters, DomainTally, DropReason, DropReason::*, RecordCounters, RecordKind,
+};
 use lookup::Side::{self, Inside, Outside};
 
 use crate::frames::*;
@@ -27,8 +29,8 @@ fn check(name: &str, side: Side, frame: &[u8], want: Want) {
     let (wanted, reason) = match want {
         Want::Flow | Want::Once => (Action::Forward, None),
         Want::Pass => (Action::Pass, None),
-        Want::Shadow(reason) => (Action::Forward, Some((reason, true))),
-        Want::Drop(reason) => (Action::Drop, Some((reason, false))),
+        Want::Shadow(reason) => (Action::Forward, Some(RecordKind::Shadow(reason))),
+        Want::Drop(reason) => (Action::Drop, Some(RecordKind::Drop(reason))),
     };
     match want {
         Want::Flow => (counters.forwarded, counters.flows) = (1, 1),
@@ -42,7 +44,7 @@ fn check(name: &str, side: Side, frame: &[u8], want: Want) {
             counters.records = one;
         }
     }
-    let recorded: Vec<_> = lab.records.iter().map(|r| (r.reason, r.shadow)).collect();
+    let recorded: Vec<_> = lab.records.iter().map(|r| r.kind).collect();
     let shown = || format!("{name}: {frame:02x?}");
     assert_eq!(recorded, Vec::from_iter(reason), "{}", shown());
     assert_eq!(action, wanted, "{}", shown());

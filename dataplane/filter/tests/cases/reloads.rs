@@ -33,7 +33,11 @@ fn egress_is_judged_again_in_both_directions() {
         assert_eq!(lab.send_to(outer, Outside, &tcp(FR, CLIENT, "SA")), Forward);
         lab.reload("closed");
         assert_eq!(lab.send_to(outer, Outside, &tcp(FR, CLIENT, "A")), Drop);
-        assert_eq!(lab.records[0].reason, DropReason::Denied, "the egress rule, not no_service");
+        assert_eq!(
+            lab.records[0].reason(),
+            Some(DropReason::Denied),
+            "the egress rule, not no_service"
+        );
         assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, FR, "A")), Drop);
         lab.reload("policy");
         assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, FR, "A")), Forward);
@@ -113,7 +117,7 @@ fn old_proof_of_egress_opens_no_service() {
         assert_eq!(lab.send_to(outer, Outside, &tcp(de, CLIENT, "SA")), Forward);
         lab.reload("served");
         assert_eq!(lab.send_to(outer, Outside, &tcp(de, CLIENT, "A")), Drop);
-        assert_eq!(lab.records[0].reason, DropReason::NotAllowed);
+        assert_eq!(lab.records[0].reason(), Some(DropReason::NotAllowed));
         assert_eq!(lab.send_to(inner, Inside, &tcp(CLIENT, de, "A")), Drop);
     }
 }
