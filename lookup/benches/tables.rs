@@ -99,11 +99,10 @@ fn tables(c: &mut Criterion) {
     let (v4, v6) = (classes(&all.v4), classes(&all.v6));
     let (four, six) = (Dir24_8::compile(&v4).unwrap(), Six::compile(&v6).unwrap());
     println!(
-        "{} + {} ranges, {} classes; DIR-24-8 of {} bits {} bytes, IPv6 {} bytes, origins {} bytes",
+        "{} + {} ranges, {} classes; DIR-24-8 {} bytes, IPv6 {} bytes, origins {} bytes",
         v4.len(),
         v6.len(),
         all.keys.len(),
-        four.entry_bits(),
         four.memory_bytes(),
         six.memory_bytes(),
         geo.origins().memory_bytes(),

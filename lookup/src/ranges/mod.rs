@@ -143,6 +143,16 @@ impl<A: Address, V> Ranges<A, V> {
         self.values.iter().enumerate().map(|(i, value)| (self.starts[i], self.last(i), value))
     }
 
+    /// Where the ranges begin, ascending.
+    pub(crate) fn starts(&self) -> &[A] {
+        &self.starts
+    }
+
+    /// What the ranges hold, in order.
+    pub(crate) fn values(&self) -> &[V] {
+        &self.values
+    }
+
     /// How many ranges there are; at least one.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a cover is never empty")]

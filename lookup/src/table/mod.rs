@@ -2,6 +2,8 @@
 
 mod dir24_8;
 mod error;
+mod grow;
+mod packed;
 mod six;
 
 pub use dir24_8::Dir24_8;

@@ -1,84 +1,103 @@
 //! The class of an IPv6 address: a trie that adapts its stride, with short runs at its leaves.
 //!
 //! The first 16 bits index the root. An entry is a class, or a node that is indexed by the next
-//! bits (as many as its ranges fill), or a run: a few neighbouring ranges whose starts are compared
-//! with the address. The trie ends at /64; a /64 that is cut further is searched. So prefixes of
-//! every length work, and memory stays in proportion to the ranges however they cluster, because
-//! only a place with more than [`RUN`] ranges becomes a node.
+//! bits, or a line: up to eight neighbouring ranges whose starts are compared with the next 32 bits
+//! of the address, in one cache line. The trie ends at /64; a /64 that is cut further is searched.
+//! So prefixes of every length work, and memory stays in proportion to the ranges however they
+//! cluster. Nodes are [`Packed`], so that a wide stride costs little where few prefixes stand.
 //!
 //! ```text
-//!  address  | 16 bits | stride | stride | ... 64 |           64 bits |
-//!               |        |        |                                |
-//!  slots    [ root ]->[ node ]->[ node ]--> run: place             |
-//!                |          |                |                     |
-//!              class      deep --> from..to: binary search on high and low
-//!                                            |
-//!           high     [ ..  start  start  start  start  .. ]  compared, not branched on
-//!           classes  [ ..  class  class  class  class  .. ]
+//!  address  | 16 bits | stride | ... 32 bits | ... 64 |          64 bits |
+//!               |        |          |                                 |
+//!  root [ slot ]->nodes[ slot ]->lines[ starts: 8 | classes: 8 ]      |
+//!            |          |                                             |
+//!          class       deep --> from..to: binary search on low -------'
 //! ```
 //!
-//! A lookup on a whole-world table takes three or four dependent loads; the batch keeps those of
-//! several keys in flight. docs/decisions/0002-ipv6-table.md has the measured choice.
+//! A lookup on a whole-world table takes a root entry, a node or two, and a line; the batch keeps the
+//! loads of several keys in flight. docs/decisions/0002-ipv6-table.md and 0010-packed-tables.md
+//! have the measured choices.
 //!
 //! Source: Nilsson, Karlsson, "IP-Address Lookup Using LC-Tries", 1999, over ranges.
 
 use super::TableError;
-use crate::{Address, ClassId, Ranges};
+use super::grow::Grow;
+use super::packed::{PLACE_BITS, Packed};
+use crate::{ClassId, Ranges};
 
-/// Ranges that are compared rather than indexed further.
-const RUN: usize = 8;
-/// A node has 2^SPREAD to 2^(SPREAD + 1) slots for each of its ranges.
-const SPREAD: u32 = 2;
+/// Ranges that are compared rather than indexed further: those of a cache line.
+pub(super) const LINE: usize = 8;
 /// Bits of the root's index.
-const ROOT_BITS: u32 = 16;
-/// The widest stride of another node.
-const STRIDE_BITS: u32 = 16;
+pub(super) const ROOT_BITS: u32 = 16;
 /// Bits that the trie indexes.
-const TRIE_BITS: u32 = 64;
+pub(super) const TRIE_BITS: u32 = 64;
 /// Keys that walk together.
 const LANES: usize = 8;
 
 /// IPv6 classes, compiled for lookup.
 #[derive(Debug)]
 pub struct Six {
-    slots: Vec<Slot>,
-    /// Starts of the ranges, by halves, so that `low` is read only below /64.
-    high: Vec<u64>,
-    low: Vec<u64>,
-    classes: Vec<ClassId>,
-    /// Ranges `from..to` of each /64 that is cut further.
-    deep: Vec<(u32, u32)>,
+    pub(super) root: Vec<Slot>,
+    pub(super) nodes: Packed,
+    /// The first is spare, so that a batch may always load from it.
+    pub(super) lines: Vec<Line>,
+    /// Where the ranges of each /64 that is cut further stand in `low`.
+    pub(super) deep: Vec<(u32, u32)>,
+    pub(super) low: Vec<(u64, ClassId)>,
+}
+
+/// Neighbouring ranges: the starts as 32 bits of the address, offset so that they compare as signed.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Line {
+    pub(super) starts: [i32; LINE],
+    pub(super) classes: [ClassId; LINE],
+}
+
+impl Line {
+    /// 32 bits as starts are compared: baseline x86-64 compares signed integers only.
+    pub(super) fn start(bits: u32) -> i32 {
+        (bits ^ 1 << 31).cast_signed()
+    }
+
+    /// The first start is not compared: the first range holds what comes before the others.
+    #[inline]
+    fn class(&self, bits: u32) -> ClassId {
+        let key = Self::start(bits);
+        let after: u32 = self.starts.iter().map(|&start| u32::from(start <= key)).sum();
+        self.classes[after as usize - 1]
+    }
 }
 
 /// What stands at a place of the trie, in 32 bits.
 ///
 /// ```text
-///  1 stride:4 place:27   a node         0 01 place:29   a run of ranges from there
+///  1 stride:4 place:27   a node         0 01 place:29   a line
 ///  0 00 class:29         a class        0 10 place:29   a /64 in `deep`
 /// ```
-#[derive(Clone, Copy, Debug)]
-struct Slot(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(pub(super) u32);
 
 impl Slot {
-    /// Stands in where there is no node to step into: two slots of the root.
+    /// Stands in where there is no node to step into: the first block of the nodes.
     const IDLE: Self = Self(1 << 31);
-    const PLACES: usize = 1 << 27;
-    const CLASSES: usize = 1 << 29;
+    pub(super) const PLACES: usize = 1 << 27;
+    pub(super) const CLASSES: usize = 1 << 29;
 
-    /// `bits` are from 1 to 16.
-    fn node(bits: u32, place: usize) -> Self {
-        Self(1 << 31 | (bits - 1) << 27 | place as u32)
+    /// `bits` are from 1 to 16; `block` is the first of its blocks.
+    pub(super) fn node(bits: u32, block: usize) -> Self {
+        Self(1 << 31 | (bits - 1) << 27 | block as u32)
     }
 
-    fn class(class: ClassId) -> Self {
+    pub(super) fn class(class: ClassId) -> Self {
         Self(class.0)
     }
 
-    fn run(place: usize) -> Self {
+    pub(super) fn line(place: usize) -> Self {
         Self(1 << 29 | place as u32)
     }
 
-    fn deep(place: usize) -> Self {
+    pub(super) fn deep(place: usize) -> Self {
         Self(2 << 29 | place as u32)
     }
 
@@ -97,7 +116,7 @@ impl Slot {
         self.0 >> 29 == 2
     }
 
-    /// Class, or place of a run or a deep /64.
+    /// Class, or place of a line or a deep /64.
     #[inline]
     fn value(self) -> u32 {
         self.0 & 0x1fff_ffff
@@ -108,77 +127,16 @@ impl Six {
     /// Compiles a cover.
     ///
     /// # Errors
-    /// More than 2^27 ranges or slots, or a class of 2^29 or more.
+    /// More than 2^27 ranges, or a class of 2^29 or more.
     pub fn compile(ranges: &Ranges<u128, ClassId>) -> Result<Self, TableError> {
-        let count = ranges.len();
         let top = ranges.iter().map(|(.., class)| class.0).max().unwrap_or(0);
-        limit("ranges of IPv6 addresses", count, Slot::PLACES)?;
+        limit("ranges of IPv6 addresses", ranges.len(), Slot::PLACES)?;
         limit("address classes", top as usize + 1, Slot::CLASSES)?;
-        let mut table = Self {
-            slots: Vec::new(),
-            high: Vec::with_capacity(count + RUN),
-            low: Vec::with_capacity(count + RUN),
-            classes: Vec::with_capacity(count + RUN),
-            deep: Vec::new(),
-        };
-        for (first, _, &class) in ranges.iter() {
-            table.high.push((first >> 64) as u64);
-            table.low.push(first as u64);
-            table.classes.push(class);
-        }
-        // The last range once more, so that a run may be read in full at the end too.
-        let last = *ranges.find(u128::MAX);
-        table.high.extend([u64::MAX; RUN]);
-        table.low.extend([u64::MAX; RUN]);
-        table.classes.extend([last; RUN]);
-        table.grow(ROOT_BITS, Span { first: 0, len: 0, from: 0, to: count });
-        limit("slots of IPv6 addresses", table.slots.len(), Slot::PLACES)?;
-        table.slots.shrink_to_fit();
+        let mut table = Grow::new(ranges).finish();
+        table.nodes.shrink();
+        table.lines.shrink_to_fit();
+        table.low.shrink_to_fit();
         Ok(table)
-    }
-
-    /// Appends a node of `bits` for a span and everything below it; returns its first place.
-    fn grow(&mut self, bits: u32, span: Span) -> usize {
-        let node = self.slots.len();
-        self.slots.resize(node + (1 << bits), Slot(0));
-        let len = span.len + bits;
-        let mut from = span.from;
-        for index in 0..1usize << bits {
-            let first = span.first | (index as u128) << (128 - len);
-            let last = first.last_of(len as u8);
-            let mut to = from + 1;
-            while to < span.to && self.start(to) <= last {
-                to += 1;
-            }
-            self.slots[node + index] = self.slot(Span { first, len, from, to });
-            // The last range goes on in the next slot, unless it ends just here.
-            let ends = to < span.to && last.successor() == Some(self.start(to));
-            from = if ends { to } else { to - 1 };
-        }
-        node
-    }
-
-    /// What stands for a span.
-    fn slot(&mut self, span: Span) -> Slot {
-        let count = span.to - span.from;
-        if count == 1 {
-            return Slot::class(self.classes[span.from]);
-        }
-        if span.len == TRIE_BITS {
-            self.deep.push((span.from as u32, span.to as u32));
-            return Slot::deep(self.deep.len() - 1);
-        }
-        let cut = self.low[span.from + 1..span.to].iter().any(|&low| low != 0);
-        if count <= RUN && !cut {
-            return Slot::run(span.from);
-        }
-        let bits = (count.ilog2() + SPREAD).min(STRIDE_BITS).min(TRIE_BITS - span.len);
-        let place = self.grow(bits, span);
-        Slot::node(bits, place.min(Slot::PLACES - 1))
-    }
-
-    fn start(&self, index: usize) -> u128 {
-        u128::from(self.high[index]) << 64 | u128::from(self.low[index])
     }
 
     /// The class of an address.
@@ -186,7 +144,7 @@ impl Six {
     #[inline]
     pub fn find(&self, address: u128) -> ClassId {
         let key = (address >> 64) as u64;
-        let mut slot = self.slots[(key >> 48) as usize];
+        let mut slot = self.root[(key >> (64 - ROOT_BITS)) as usize];
         let mut rest = key << ROOT_BITS;
         while slot.is_node() {
             slot = self.step(slot, &mut rest);
@@ -196,7 +154,7 @@ impl Six {
         } else if slot.is_deep() {
             self.search(slot, address)
         } else {
-            self.compare(slot.value() as usize, key)
+            self.lines[slot.value() as usize].class((rest >> 32) as u32)
         }
     }
 
@@ -206,28 +164,22 @@ impl Six {
         let bits = (node.0 >> 27 & 0xf) + 1;
         let index = *rest >> (64 - bits);
         *rest <<= bits;
-        self.slots[(node.0 & 0x7ff_ffff) as usize + index as usize]
-    }
-
-    /// The class by a run. As many starts are compared as a run may have: those after its end are
-    /// beyond the address.
-    #[inline]
-    fn compare(&self, place: usize, key: u64) -> ClassId {
-        let starts = &self.high[place + 1..place + RUN];
-        let after: usize = starts.iter().map(|&start| usize::from(start <= key)).sum();
-        self.classes[place + after]
+        let first = ((node.0 & 0x7ff_ffff) as usize) << PLACE_BITS;
+        Slot(self.nodes.value(first + index as usize))
     }
 
     /// The class within a /64 that is cut further.
     fn search(&self, slot: Slot, address: u128) -> ClassId {
         let (from, to) = self.deep[slot.value() as usize];
-        let (mut from, mut count) = (from as usize, (to - from) as usize);
+        let ranges = &self.low[from as usize..to as usize];
+        let key = address as u64;
+        let (mut at, mut count) = (0, ranges.len());
         while count > 1 {
             let half = count / 2;
-            from += if self.start(from + half) <= address { half } else { 0 };
+            at += if ranges[at + half].0 <= key { half } else { 0 };
             count -= half;
         }
-        self.classes[from]
+        ranges[at].1
     }
 
     /// [`Six::find`] of each address, with the memory latency of a few. Writes the first
@@ -251,11 +203,13 @@ impl Six {
     #[inline]
     fn find_lanes(&self, addresses: &[u128; LANES]) -> [ClassId; LANES] {
         let keys = addresses.map(|address| (address >> 64) as u64);
-        let mut slots = keys.map(|key| self.slots[(key >> 48) as usize]);
+        let mut slots = keys.map(|key| self.root[(key >> (64 - ROOT_BITS)) as usize]);
         let mut rest = keys.map(|key| key << ROOT_BITS);
         while slots.iter().fold(0, |all, slot| all | slot.0) >> 31 != 0 {
             for (slot, rest) in slots.iter_mut().zip(&mut rest) {
-                let next = self.step(if slot.is_node() { *slot } else { Slot::IDLE }, rest);
+                let mut below = *rest;
+                let next = self.step(if slot.is_node() { *slot } else { Slot::IDLE }, &mut below);
+                *rest = if slot.is_node() { below } else { *rest };
                 *slot = if slot.is_node() { next } else { *slot };
             }
         }
@@ -265,7 +219,7 @@ impl Six {
                 return self.search(slot, addresses[i]);
             }
             let place = if slot.is_class() { 0 } else { slot.value() };
-            let class = self.compare(place as usize, keys[i]);
+            let class = self.lines[place as usize].class((rest[i] >> 32) as u32);
             if slot.is_class() { ClassId(slot.value()) } else { class }
         })
     }
@@ -273,20 +227,12 @@ impl Six {
     /// The memory behind it.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
-            + (self.high.capacity() + self.low.capacity()) * size_of::<u64>()
-            + self.classes.capacity() * size_of::<ClassId>()
+        self.root.capacity() * size_of::<Slot>()
+            + self.nodes.memory_bytes()
+            + self.lines.capacity() * size_of::<Line>()
             + self.deep.capacity() * size_of::<(u32, u32)>()
+            + self.low.capacity() * size_of::<(u64, ClassId)>()
     }
-}
-
-/// A part of the address space that is being indexed, and the ranges `from..to` that cut it.
-#[derive(Clone, Copy)]
-struct Span {
-    first: u128,
-    len: u32,
-    from: usize,
-    to: usize,
 }
 
 fn limit(what: &'static str, asked: usize, limit: usize) -> Result<(), TableError> {
