@@ -1,17 +1,16 @@
 //! Builds the IPv6 trie from the ranges of a cover.
 //!
 //! Every step goes over ranges, never over the places of a node, so the cost is in proportion to
-//! them and their depth. Nodes below come first: a [`Packed`] is written from start to end, so what
-//! a node holds is gathered on a stack until all that it points at is there.
+//! them and their depth. Nodes below come first: what a node holds is gathered on a stack until all
+//! that it points at is there.
 
-use super::packed::{PLACE_BITS, Packed};
 use super::six::{LINE, Line, ROOT_BITS, Six, Slot, TRIE_BITS};
 use crate::{Address, ClassId, Ranges};
 
 /// A node has 2^SPREAD to 2^(SPREAD + 1) places for each of its ranges.
-const SPREAD: u32 = 4;
-/// The narrowest node, which fills a block, and the widest.
-const STRIDE_BITS: (u32, u32) = (5, 16);
+const SPREAD: u32 = 2;
+/// The widest stride of a node.
+const STRIDE_BITS: u32 = 16;
 
 /// A part of the address space that is being indexed, and the ranges `from..to` that cut it.
 #[derive(Clone, Copy)]
@@ -33,8 +32,7 @@ pub(super) struct Grow<'a> {
 
 impl<'a> Grow<'a> {
     pub(super) fn new(ranges: &'a Ranges<u128, ClassId>) -> Self {
-        let mut nodes = Packed::default();
-        nodes.run(1, 0); // where a key that has arrived steps to
+        let nodes = vec![Slot(0); 2]; // where a key that has arrived steps to
         let spare = Line { starts: [i32::MIN; LINE], classes: [ClassId(0); LINE] };
         Self {
             starts: ranges.starts(),
@@ -99,15 +97,15 @@ impl<'a> Grow<'a> {
             return Slot::line(self.table.lines.len() - 1);
         }
         let count = span.to - span.from;
-        let (narrow, wide) = STRIDE_BITS;
-        let bits = (count.ilog2() + SPREAD).clamp(narrow, wide).min(TRIE_BITS - span.len);
+        let bits = (count.ilog2() + SPREAD).min(STRIDE_BITS).min(TRIE_BITS - span.len);
         let mark = self.runs.len();
         self.gather(bits, span);
-        let place = self.table.nodes.align();
+        let nodes = &mut self.table.nodes;
+        let place = nodes.len();
         for (count, slot) in self.runs.drain(mark..) {
-            self.table.nodes.run(count as usize, slot.0);
+            nodes.resize(nodes.len() + count as usize, slot);
         }
-        Slot::node(bits, (place >> PLACE_BITS).min(Slot::PLACES - 1))
+        Slot::node(bits, place.min(Slot::PLACES - 1))
     }
 
     /// The ranges of a span as a line, if they are few and 32 bits above /64 tell their starts apart.

@@ -17,7 +17,7 @@
 //! for ranges in the place of prefixes; Asai, Ohara, "Poptrie", 2015, for the counted ranks.
 
 /// Bits of a place within its block.
-pub(super) const PLACE_BITS: u32 = 5;
+const PLACE_BITS: u32 = 5;
 /// Places of a block.
 const PLACES: usize = 1 << PLACE_BITS;
 
@@ -55,12 +55,6 @@ impl Packed {
         // The blocks that begin within this run have its value first.
         let base = self.values.len() as u64 - 1;
         self.blocks.resize(self.next.div_ceil(PLACES), base << 32);
-    }
-
-    /// Leaves the rest of the open block unwritten; returns the next place, the first of a block.
-    pub(super) fn align(&mut self) -> usize {
-        self.next = self.blocks.len() * PLACES;
-        self.next
     }
 
     /// The value of a place that has been written.

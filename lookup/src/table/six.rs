@@ -4,7 +4,7 @@
 //! bits, or a line: up to eight neighbouring ranges whose starts are compared with the next 32 bits
 //! of the address, in one cache line. The trie ends at /64; a /64 that is cut further is searched.
 //! So prefixes of every length work, and memory stays in proportion to the ranges however they
-//! cluster. Nodes are [`Packed`], so that a wide stride costs little where few prefixes stand.
+//! cluster.
 //!
 //! ```text
 //!  address  | 16 bits | stride | ... 32 bits | ... 64 |          64 bits |
@@ -22,7 +22,6 @@
 
 use super::TableError;
 use super::grow::Grow;
-use super::packed::{PLACE_BITS, Packed};
 use crate::{ClassId, Ranges};
 
 /// Ranges that are compared rather than indexed further: those of a cache line.
@@ -38,7 +37,7 @@ const LANES: usize = 8;
 #[derive(Debug)]
 pub struct Six {
     pub(super) root: Vec<Slot>,
-    pub(super) nodes: Packed,
+    pub(super) nodes: Vec<Slot>,
     /// The first is spare, so that a batch may always load from it.
     pub(super) lines: Vec<Line>,
     /// Where the ranges of each /64 that is cut further stand in `low`.
@@ -79,14 +78,14 @@ impl Line {
 pub(super) struct Slot(pub(super) u32);
 
 impl Slot {
-    /// Stands in where there is no node to step into: the first block of the nodes.
+    /// Stands in where there is no node to step into: the first two nodes' places.
     const IDLE: Self = Self(1 << 31);
     pub(super) const PLACES: usize = 1 << 27;
     pub(super) const CLASSES: usize = 1 << 29;
 
-    /// `bits` are from 1 to 16; `block` is the first of its blocks.
-    pub(super) fn node(bits: u32, block: usize) -> Self {
-        Self(1 << 31 | (bits - 1) << 27 | block as u32)
+    /// `bits` are from 1 to 16.
+    pub(super) fn node(bits: u32, place: usize) -> Self {
+        Self(1 << 31 | (bits - 1) << 27 | place as u32)
     }
 
     pub(super) fn class(class: ClassId) -> Self {
@@ -133,7 +132,7 @@ impl Six {
         limit("ranges of IPv6 addresses", ranges.len(), Slot::PLACES)?;
         limit("address classes", top as usize + 1, Slot::CLASSES)?;
         let mut table = Grow::new(ranges).finish();
-        table.nodes.shrink();
+        table.nodes.shrink_to_fit();
         table.lines.shrink_to_fit();
         table.low.shrink_to_fit();
         Ok(table)
@@ -164,8 +163,7 @@ impl Six {
         let bits = (node.0 >> 27 & 0xf) + 1;
         let index = *rest >> (64 - bits);
         *rest <<= bits;
-        let first = ((node.0 & 0x7ff_ffff) as usize) << PLACE_BITS;
-        Slot(self.nodes.value(first + index as usize))
+        self.nodes[(node.0 & 0x7ff_ffff) as usize + index as usize]
     }
 
     /// The class within a /64 that is cut further.
@@ -227,8 +225,7 @@ impl Six {
     /// The memory behind it.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.root.capacity() * size_of::<Slot>()
-            + self.nodes.memory_bytes()
+        (self.root.capacity() + self.nodes.capacity()) * size_of::<Slot>()
             + self.lines.capacity() * size_of::<Line>()
             + self.deep.capacity() * size_of::<(u32, u32)>()
             + self.low.capacity() * size_of::<(u64, ClassId)>()
