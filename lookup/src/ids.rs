@@ -60,6 +60,15 @@ impl Country {
         self.0
     }
 
+    /// How many there can be.
+    pub(crate) const COUNT: usize = 26 * 26;
+
+    /// Its place among all that there can be.
+    pub(crate) fn index(self) -> usize {
+        let [a, b] = self.0.map(|letter| usize::from(letter - b'A'));
+        a * 26 + b
+    }
+
     /// The two letters.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -59,10 +59,8 @@ pub fn flips(
     (new, new_geo): (&Policy, &Geo),
     now: Moment,
 ) -> Result<Flips, CompileError> {
-    let keys = old_geo.keys();
-    let others = (!old_geo.same_origins(new_geo)).then(|| new_geo.keys());
-    let before = Reading::of(old, &keys, now)?;
-    let after = Reading::of(new, others.as_ref().unwrap_or(&keys), now)?;
+    let before = Reading::of(old, old_geo.origins(), now)?;
+    let after = Reading::of(new, new_geo.origins(), now)?;
     Ok(between(&subjects(old, new), &before, &after))
 }
 

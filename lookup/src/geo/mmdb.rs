@@ -7,6 +7,7 @@
 //! Source: <https://maxmind.github.io/MaxMind-DB/>.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 
 use maxminddb::Reader;
@@ -32,7 +33,8 @@ pub(super) fn read<T: Record>(bytes: &[u8]) -> Result<Database<T>, String> {
     let metadata = reader.metadata();
     let tree = Tree::new(bytes, metadata.node_count, metadata.record_size);
     let mut networks = Networks::none();
-    let mut records = Records { reader: &reader, known: HashMap::new(), count: 0 };
+    let mut records =
+        Records { reader: &reader, known: HashMap::with_hasher(Keyed::random()), count: 0 };
     if metadata.ip_version == 4 {
         networks.v4 = records.walk(&tree, 0, None, &mut Vec::new())?;
     } else {
@@ -52,7 +54,7 @@ pub(super) fn read<T: Record>(bytes: &[u8]) -> Result<Database<T>, String> {
 /// Records by their offset.
 struct Records<'a, T> {
     reader: &'a Reader<&'a [u8]>,
-    known: HashMap<usize, Option<T>>,
+    known: HashMap<usize, Option<T>, Keyed>,
     count: usize,
 }
 
@@ -95,6 +97,41 @@ impl<T: Record> Records<'_, T> {
         let value = fields.as_ref().and_then(T::of);
         self.known.insert(offset, value);
         Ok(value)
+    }
+}
+
+/// A hash of offsets in one multiplication. They come from a file, so it has a random key.
+#[derive(Clone, Copy)]
+struct Keyed(u64);
+
+impl Keyed {
+    fn random() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded(self.0)
+    }
+}
+
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(byte.into()));
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        let wide = u128::from(self.0 ^ number as u64) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = wide as u64 ^ (wide >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -129,11 +129,6 @@ impl Geo {
         self.origins.same_data(&other.origins)
     }
 
-    /// Whether both say the same of every address, overrides and all.
-    pub(crate) fn same_origins(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.origins, &other.origins) || self.origins == other.origins
-    }
-
     /// Origins by address, for records and `explain`; shared by the rulesets made from this.
     #[must_use]
     pub fn origins(&self) -> &Arc<Origins> {

@@ -75,18 +75,24 @@ impl<T: Copy + PartialEq> Networks<T> {
         }
     }
 
-    /// The values of the IPv6 space without the networks, aliases written out.
-    pub(crate) fn values_v6(&self) -> Ranges<u128, Option<T>> {
-        let mut whole = Ranges::new(None);
+    /// `f` of the values of the IPv4 space, without the networks.
+    pub(crate) fn map_v4<X: PartialEq>(&self, f: impl Fn(Option<T>) -> X) -> Ranges<u32, X> {
+        self.v4.map(|net| f(net.value))
+    }
+
+    /// `f` of the values of the IPv6 space, without the networks, aliases written out.
+    pub(crate) fn map_v6<X: PartialEq>(&self, f: impl Fn(Option<T>) -> X) -> Ranges<u128, X> {
+        let room = self.v6.len() + self.aliases.len() * (self.v4.len() + 1);
+        let mut whole = Ranges::with_capacity(f(None), room);
         let mut aliases = self.aliases.iter().peekable();
         for (first, last, net) in self.v6.iter() {
-            whole.append(first, net.value);
+            whole.append(first, f(net.value));
             while let Some(alias) = aliases.next_if(|alias| alias.last() <= last) {
                 for (inner, _, net) in self.v4.iter() {
-                    whole.append(alias.first() | u128::from(inner) << shift(*alias), net.value);
+                    whole.append(alias.first() | u128::from(inner) << shift(*alias), f(net.value));
                 }
                 if let Some(after) = alias.last().successor().filter(|&after| after <= last) {
-                    whole.append(after, net.value);
+                    whole.append(after, f(net.value));
                 }
             }
         }

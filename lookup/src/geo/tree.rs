@@ -66,32 +66,44 @@ impl<'a> Tree<'a> {
         alias: Option<usize>,
         mut leaf: impl FnMut(Prefix<A>, Leaf) -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut paths = vec![(root, Prefix::new(A::MIN, 0))];
+        // Leaves come in ascending order, so that each begins where the one before ended.
+        let mut first = Some(A::MIN);
+        let mut paths = vec![(root, 0)];
         let mut budget = self.nodes.saturating_mul(VISITS);
-        while let Some((record, prefix)) = paths.pop() {
-            if record >= self.nodes {
-                leaf(prefix, self.leaf(record)?)?;
-                continue;
-            }
-            if Some(record) == alias && prefix.bits() <= 96 {
-                leaf(prefix, Leaf::Alias)?;
-                continue;
-            }
-            budget = budget.checked_sub(1).ok_or("its search tree visits nodes again and again")?;
-            let (low, high) = prefix.halves().ok_or("its search tree is deeper than an address")?;
-            let [left, right] = self.children(record)?;
-            paths.push((right, high));
-            paths.push((left, low));
+        while let Some((record, bits)) = paths.pop() {
+            let found = match self.leaf(record)? {
+                Some(found) => found,
+                None if Some(record) == alias && bits <= 96 => Leaf::Alias,
+                None => {
+                    budget = budget
+                        .checked_sub(1)
+                        .ok_or("its search tree visits nodes again and again")?;
+                    if bits == A::BITS {
+                        return Err("its search tree is deeper than an address".into());
+                    }
+                    let [left, right] = self.children(record)?;
+                    paths.extend([(right, bits + 1), (left, bits + 1)]);
+                    continue;
+                }
+            };
+            let prefix = Prefix::new(first.ok_or("its search tree has too many leaves")?, bits);
+            first = prefix.last().successor();
+            leaf(prefix, found)?;
         }
         Ok(())
     }
 
-    fn leaf(&self, record: usize) -> Result<Leaf, String> {
+    /// What ends a path with this record; `None` for a node.
+    fn leaf(&self, record: usize) -> Result<Option<Leaf>, String> {
+        if record < self.nodes {
+            return Ok(None);
+        }
         if record == self.nodes {
-            return Ok(Leaf::Empty);
+            return Ok(Some(Leaf::Empty));
         }
         let offset = (record - self.nodes).checked_sub(16);
-        offset.map(Leaf::Data).ok_or_else(|| "its search tree points between its sections".into())
+        let wrong = || "its search tree points between its sections".to_owned();
+        offset.map(|offset| Some(Leaf::Data(offset))).ok_or_else(wrong)
     }
 
     fn children(&self, node: usize) -> Result<[usize; 2], String> {

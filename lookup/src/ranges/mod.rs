@@ -32,6 +32,14 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
         Self { starts: vec![A::MIN], values: vec![value] }
     }
 
+    /// The whole space with one value, and room for so many ranges.
+    pub(crate) fn with_capacity(value: V, room: usize) -> Self {
+        let (mut starts, mut values) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        starts.push(A::MIN);
+        values.push(value);
+        Self { starts, values }
+    }
+
     /// Gives everything from `start` on this value. Calls must come with ascending `start`; a second
     /// call with the same `start` replaces the first.
     pub fn append(&mut self, start: A, value: V) {
@@ -96,17 +104,15 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
         let room = self.starts.len() + other.starts.len();
         let mut joined =
             Ranges { starts: Vec::with_capacity(room), values: Vec::with_capacity(room) };
-        let (mut i, mut j, mut start) = (0, 0, A::MIN);
-        loop {
-            joined.append(start, f(&self.values[i], &other.values[j]));
-            let (left, right) = (self.starts.get(i + 1), other.starts.get(j + 1));
-            start = match (left, right) {
-                (None, None) => break,
-                (Some(&start), None) | (None, Some(&start)) => start,
-                (Some(&left), Some(&right)) => left.min(right),
-            };
-            i += usize::from(left == Some(&start));
-            j += usize::from(right == Some(&start));
+        let mut i = 0;
+        for (first, last, right) in other.iter() {
+            // The range that reaches into this one, then those that begin within it.
+            joined.append(first, f(&self.values[i], right));
+            while let Some(&start) = self.starts.get(i + 1).filter(|&&start| start <= last) {
+                i += 1;
+                joined.append(start, f(&self.values[i], right));
+            }
+            i += usize::from(self.starts.get(i + 1).copied() == last.successor());
         }
         joined.starts.shrink_to_fit();
         joined.values.shrink_to_fit();
@@ -116,7 +122,9 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
     /// The same cover with `f` of each value; neighbours that become equal merge.
     #[must_use]
     pub fn map<X: PartialEq>(&self, mut f: impl FnMut(&V) -> X) -> Ranges<A, X> {
-        let mut mapped = Ranges { starts: Vec::new(), values: Vec::new() };
+        let room = self.starts.len();
+        let mut mapped =
+            Ranges { starts: Vec::with_capacity(room), values: Vec::with_capacity(room) };
         for (&start, value) in self.starts.iter().zip(&self.values) {
             mapped.append(start, f(value));
         }

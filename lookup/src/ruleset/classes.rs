@@ -1,14 +1,15 @@
 //! Addresses to classes: all that a policy can tell apart, interned before the tables are built.
 //!
 //! ```text
-//!  Origins ---- keys ----> Ranges<A, OriginId> --.
-//!                                                 zip --> Ranges<A, ClassId> --> ClassTable
-//!  lists, services ------> Ranges<A, MarkId> ----'            |
-//!    (prefixes, nested)                                       `--> Class: country, groups, place
+//!  Origins: countries ------> Ranges<A, country> --.
+//!           named operators > Ranges<A, ASN> ------+
+//!  lists, services ---------> Ranges<A, mark> -----'--> Ranges<A, ClassId> --> ClassTable
+//!    (prefixes, nested)                                    `--> Class: country, groups, place
 //! ```
 //!
-//! One linear pass over both covers; a hash lookup for each piece, and the groups are evaluated once
-//! for each distinct pair. Adding a country to a policy adds a class at most.
+//! Linear passes over the covers; one array access for each piece, and the groups are evaluated once
+//! for each combination that occurs. Operators that no group names are dropped before, so that most
+//! policies have next to none. Adding a country to a policy adds a class at most.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,7 +20,7 @@ use super::members::{Evaluator, ListId, Members, networks};
 use crate::policy::{Body, Group, GroupId, Policy, chains};
 use crate::services::Place;
 use crate::{
-    Address, ClassId, Country, OriginId, OriginKey, OriginKeys, Prefix, Ranges, Region, ServiceId,
+    Address, Asn, ClassId, Country, OriginKey, Origins, Prefix, Ranges, Region, ServiceId,
 };
 
 /// What an address is.
@@ -49,24 +50,22 @@ struct Mark {
 }
 
 impl Classes {
-    pub(super) fn compile(policy: &Policy, origins: &OriginKeys) -> Self {
+    pub(super) fn compile(policy: &Policy, origins: &Origins) -> Self {
         let mut marks = Marks::default();
         let (v4, v6) = marks.read(policy);
         let evaluator = Evaluator::new(policy);
-        let mut reduced = Interner::default();
-        let reduce: Vec<u32> =
-            origins.keys.iter().map(|&key| reduced.intern(evaluator.reduce(key))).collect();
+        let operators = origins.operators(&|asn| evaluator.names(asn).then_some(asn));
         let mut found = Found {
             evaluator: &evaluator,
-            origins: &reduced.list,
             marks: &marks.marks.list,
-            pairs: HashMap::new(),
+            rows: HashMap::new(),
+            cells: Vec::new(),
             last: None,
             members: Interner::default(),
             classes: Interner::default(),
         };
-        let v4 = found.join(&origins.v4, &reduce, &v4);
-        let v6 = found.join(&origins.v6, &reduce, &v6);
+        let v4 = found.join(&origins.countries_v4(), &operators.0, &v4);
+        let v6 = found.join(&origins.countries_v6(), &operators.1, &v6);
         Self {
             list: found.classes.list,
             members: found.members.list,
@@ -158,14 +157,21 @@ impl Marks {
     }
 }
 
+/// A column for each country, and one for none.
+const COLUMNS: usize = Country::COUNT + 1;
+/// In a cell: not asked for before.
+const OPEN: ClassId = ClassId(u32::MAX);
+
 /// The classes found so far.
 struct Found<'a> {
     evaluator: &'a Evaluator<'a>,
-    origins: &'a [OriginKey],
     marks: &'a [Mark],
-    pairs: HashMap<(u32, u32), ClassId>,
-    /// The pair before: neighbouring pieces often differ in one, and come back.
-    last: Option<((u32, u32), ClassId)>,
+    /// The row of an operator and a mark in `cells`.
+    rows: HashMap<(Option<Asn>, u32), usize>,
+    /// By row and country.
+    cells: Vec<ClassId>,
+    /// The row before: most neighbours differ in their country alone.
+    last: Option<((Option<Asn>, u32), usize)>,
     members: Interner<Members>,
     classes: Interner<Class>,
 }
@@ -173,30 +179,34 @@ struct Found<'a> {
 impl Found<'_> {
     fn join<A: Address>(
         &mut self,
-        origins: &Ranges<A, OriginId>,
-        reduce: &[u32],
+        countries: &Ranges<A, Option<Country>>,
+        operators: &Ranges<A, Option<Asn>>,
         marks: &Ranges<A, u32>,
     ) -> Ranges<A, ClassId> {
-        origins.zip(marks, |origin, &mark| self.class(reduce[origin.0 as usize], mark))
+        let known = operators.zip(marks, |&asn, &mark| (asn, mark));
+        countries.zip(&known, |&country, &(asn, mark)| self.class(country, asn, mark))
     }
 
-    fn class(&mut self, origin: u32, mark: u32) -> ClassId {
-        let pair = (origin, mark);
-        if let Some((last, class)) = self.last
-            && last == pair
-        {
-            return class;
-        }
-        let class = match self.pairs.get(&pair) {
-            Some(&class) => class,
-            None => {
-                let class = self.evaluate(self.origins[origin as usize], mark);
-                self.pairs.insert(pair, class);
-                class
-            }
+    fn class(&mut self, country: Option<Country>, asn: Option<Asn>, mark: u32) -> ClassId {
+        let row = match self.last {
+            Some((last, row)) if last == (asn, mark) => row,
+            _ => self.row(asn, mark),
         };
-        self.last = Some((pair, class));
-        class
+        let cell = row + country.map_or(Country::COUNT, Country::index);
+        if self.cells[cell] == OPEN {
+            self.cells[cell] = self.evaluate(OriginKey { country, asn }, mark);
+        }
+        self.cells[cell]
+    }
+
+    fn row(&mut self, asn: Option<Asn>, mark: u32) -> usize {
+        let next = self.cells.len();
+        let row = *self.rows.entry((asn, mark)).or_insert(next);
+        if row == next {
+            self.cells.resize(next + COLUMNS, OPEN);
+        }
+        self.last = Some(((asn, mark), row));
+        row
     }
 
     fn evaluate(&mut self, origin: OriginKey, mark: u32) -> ClassId {

@@ -81,7 +81,8 @@ enum Axes {
 pub(super) struct Evaluator<'a> {
     policy: &'a Policy,
     axes: Vec<Axes>,
-    asns: HashSet<Asn>,
+    /// All that groups name, ascending.
+    asns: Vec<Asn>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -101,13 +102,15 @@ impl<'a> Evaluator<'a> {
             Axes::Some { asns: Some(asns), .. } => asns.iter().copied().collect(),
             _ => Vec::new(),
         };
-        let asns = axes.iter().flat_map(named).collect();
+        let mut asns: Vec<Asn> = axes.iter().flat_map(named).collect();
+        asns.sort_unstable();
+        asns.dedup();
         Self { policy, axes, asns }
     }
 
-    /// The part of an origin that the policy can tell apart: an ASN that no group names is none.
-    pub(super) fn reduce(&self, key: OriginKey) -> OriginKey {
-        OriginKey { country: key.country, asn: key.asn.filter(|asn| self.asns.contains(asn)) }
+    /// Whether a group names an operator; the policy cannot tell the others apart.
+    pub(super) fn names(&self, asn: Asn) -> bool {
+        self.asns.binary_search(&asn).is_ok()
     }
 
     /// The groups and exceptions that hold an address of this origin in these lists.

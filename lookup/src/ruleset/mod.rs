@@ -111,7 +111,7 @@ impl Ruleset {
         revision: Revision,
     ) -> Result<Self, CompileError> {
         limits(policy)?;
-        let found = Classes::compile(policy, &geo.keys());
+        let found = Classes::compile(policy, geo.origins());
         let (matrix, rules) = Matrix::compile(policy, now, &found.list, &found.members)?;
         let table = Arc::new(ClassTable::compile(&found.v4, &found.v6)?);
         let base = Base {

@@ -5,7 +5,7 @@ use super::CompileError;
 use super::classes::{Class, Classes};
 use super::matrix::Matrix;
 use crate::policy::Policy;
-use crate::{ClassId, Country, DomainId, Moment, OriginKeys, Ranges, Verdict};
+use crate::{ClassId, Country, DomainId, Moment, Origins, Ranges, Verdict};
 
 /// A policy over its databases at a moment.
 #[derive(Debug)]
@@ -23,10 +23,10 @@ impl Reading {
     /// Reads a policy over databases that were loaded with its overrides.
     pub(crate) fn of(
         policy: &Policy,
-        keys: &OriginKeys,
+        origins: &Origins,
         now: Moment,
     ) -> Result<Self, CompileError> {
-        let Classes { list: classes, members, v4, v6, .. } = Classes::compile(policy, keys);
+        let Classes { list: classes, members, v4, v6, .. } = Classes::compile(policy, origins);
         let (matrix, rules) = Matrix::compile(policy, now, &classes, &members)?;
         Ok(Self { v4, v6, classes, matrix, rules })
     }
