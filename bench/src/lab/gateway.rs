@@ -50,6 +50,10 @@ pub struct Setup {
     pub flows: u32,
     /// Drop records a second and worker.
     pub rate: u32,
+    /// The drop log, within the gateway's folder.
+    pub log: &'static str,
+    /// More lines of `[drops]`; `{folder}` stands for the gateway's.
+    pub drops: String,
     /// Fail mode.
     pub fail: Fail,
     /// Words before the command, such as `setpriv` with its options.
@@ -71,6 +75,8 @@ impl Setup {
             frames: 16_384,
             flows: 1 << 18,
             rate: 10_000,
+            log: "drops.jsonl",
+            drops: String::new(),
             fail: Fail::Closed,
             wrapper: Vec::new(),
         }
@@ -78,7 +84,8 @@ impl Setup {
 
     fn config(&self, folder: &Path) -> String {
         let folder = folder.display();
-        let Self { outside, inside, cores, mode, poll, frames, flows, rate, fail, .. } = self;
+        let Self { outside, inside, cores, mode, poll, frames, flows, rate, log, fail, .. } = self;
+        let drops = self.drops.replace("{folder}", &folder.to_string());
         let fail = match fail {
             Fail::Closed => "closed",
             Fail::Open => "open",
@@ -87,7 +94,7 @@ impl Setup {
             "policy = \"policy.toml\"\n\n\
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
              [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
-             [drops]\npath = \"{folder}/drops.jsonl\"\nrate = {rate}\n\n\
+             [drops]\npath = \"{folder}/{log}\"\nrate = {rate}\n{drops}\n\n\
              [control]\nsocket = \"{folder}/control.sock\"\n\n\
              [fail]\nmode = \"{fail}\"\n"
         )
@@ -228,18 +235,14 @@ impl Gateway {
         }
     }
 
-    /// The drop log as it stands.
+    /// The records of drops in the log as it stands; other events are left out.
     ///
     /// # Errors
     /// When a line is not what the contract says.
     pub fn drops(&self) -> Result<Vec<Record>> {
         let path = self.folder().join("drops.jsonl");
         let text = fs::read_to_string(&path).map_err(system("read", "the drop log"))?;
-        let parse = |line: &str| {
-            serde_json::from_str(line)
-                .map_err(|source| Error::Json { object: format!("drop record {line}"), source })
-        };
-        text.lines().map(parse).collect()
+        records(&text)
     }
 
     /// Writes another policy over the one in force; it counts after a reload.
@@ -336,6 +339,29 @@ pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(system("find", "this program"))?;
     let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("palisade"));
     beside.into_iter().find(|path| path.is_file()).ok_or(Error::NoGateway { near: own })
+}
+
+/// The records of drops in the text of a log; patterns and exceptions are events of their own.
+///
+/// # Errors
+/// When a line is not what the contract says.
+pub fn records(text: &str) -> Result<Vec<Record>> {
+    let wrong =
+        |line: &str, source| Error::Json { object: format!("drop record {line}"), source };
+    let mut records = Vec::new();
+    for line in text.lines() {
+        let event: Event = serde_json::from_str(line).map_err(|source| wrong(line, source))?;
+        if event.event_type == "drop" {
+            records.push(serde_json::from_str(line).map_err(|source| wrong(line, source))?);
+        }
+    }
+    Ok(records)
+}
+
+/// What every line of a log has.
+#[derive(serde::Deserialize)]
+struct Event {
+    event_type: String,
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

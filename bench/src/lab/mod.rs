@@ -39,7 +39,7 @@ pub use client::{Answer, Client};
 pub use command::run;
 pub use counter::Counter;
 pub(crate) use duty::Duty;
-pub use gateway::{Fail, Gateway, Setup, binary};
+pub use gateway::{Fail, Gateway, Setup, binary, records};
 pub use hops::Hops;
 pub use identity::{Books, check_identities, check_log};
 pub use link::{CLIENT_MAC, CLIENT_VETH, INSIDE, OUTSIDE, OUTSIDE_MAC, SERVER_MAC, SERVER_VETH};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::system;
-use crate::lab::Record;
-use crate::{Error, Result};
+use crate::Result;
+use crate::lab::records;
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -49,9 +49,7 @@ impl Rotation {
     fn count(&mut self, path: &PathBuf) -> Result<()> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(system("read", &name))?;
-        for line in text.lines() {
-            let record: Record = serde_json::from_str(line)
-                .map_err(|source| Error::Json { object: format!("drop record {line}"), source })?;
+        for record in records(&text)? {
             self.lines += 1;
             self.suppressed += record.palisade.suppressed;
         }

@@ -41,6 +41,7 @@ use crate::{
     thread::{Event, Thread, spawn},
     valve,
     view::View,
+    watch::Watch,
 };
 
 /// Drop records that may wait for the logger, per worker: a second of them at the default rate.
@@ -92,18 +93,18 @@ impl Gateway {
         let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
-        let names = [config.outside.clone(), config.inside.clone()];
-        let view = View {
-            ledger: Arc::new(sinks::ledger(&config.drops)),
-            log: config.drops.path.clone(),
-            recent: Arc::new(Recent::new(names)),
-        };
-        let sinks = Sinks::open(&config.drops, Arc::clone(&view.ledger))?;
-        let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&view.recent));
+        let ledger = Arc::new(sinks::ledger(&config.drops));
+        let sinks = Sinks::open(&config.drops, Arc::clone(&ledger))?;
 
         let started = Instant::now();
         let mut publisher = Publisher::new(ruleset);
         let minds = minds(config, senders, &mut publisher, started)?;
+        let tallies: Vec<_> = minds.iter().map(|mind| Arc::clone(mind.filter.tally())).collect();
+        let names = [config.outside.clone(), config.inside.clone()];
+        let recent = Arc::new(Recent::new(names));
+        let watch = config.drops.patterns.map(|every| Watch::new(tallies.clone(), every));
+        let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&recent), watch);
+        let view = View { ledger, log: config.drops.path.clone(), tallies, recent };
         let boards = minds.iter().map(|mind| mind.board.clone()).collect();
         let (sender, events) = mpsc::channel();
         signals(sender.clone())?;

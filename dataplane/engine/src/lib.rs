@@ -41,10 +41,12 @@ mod state;
 mod status;
 mod sync;
 mod tags;
+mod tallies;
 mod thread;
 mod valve;
 mod view;
 mod wanted;
+mod watch;
 mod worker;
 
 pub use age::{GeoAge, Warning};
@@ -56,7 +58,7 @@ pub use routes::rehearsal;
 pub use say::say;
 pub use standing::{ExceptionStatus, PendingStatus, PolicyStatus};
 pub use status::{
-    BurstTimes, DomainStatus, FrameCounts, InterfaceStatus, Packets, RecordCounts, SinkStatus,
-    Status, WorkerStatus,
+    AsnStatus, BurstTimes, CountryStatus, DomainStatus, FrameCounts, InterfaceStatus, Packets,
+    RecordCounts, SinkStatus, SourceStatus, Status, WorkerStatus,
 };
 pub use wanted::{Choice, Facts, Wanted};

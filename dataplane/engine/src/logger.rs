@@ -3,6 +3,7 @@
 //! ```text
 //!  ring of each worker --read--> Event + Legend --> Sinks (files, syslog, journald)
 //!                                         `------> Recent (the last ones, for readers)
+//!  tallies of the workers --Watch, once an interval--> patterns, told like records
 //! ```
 //! It adds what the worker did not carry: names from the [`Legend`] of the revision that judged, and
 //! country, operator and database network from the legend's origins. While the log takes nothing, the
@@ -23,7 +24,7 @@ use filter::DropRecord;
 use lookup::{Legend, Revision};
 use rtrb::Consumer;
 
-use crate::{event::Event, recent::Recent, sinks::Sinks};
+use crate::{event::Event, recent::Recent, sinks::Sinks, watch::Watch};
 
 /// How many superseded revisions a record in flight may still be of.
 const LEGENDS: usize = 16;
@@ -51,6 +52,12 @@ impl Legends {
         legends.push_back((revision, legend));
     }
 
+    /// The names of the newest revision.
+    pub(crate) fn newest(&self) -> Option<Arc<Legend>> {
+        let legends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        legends.back().map(|(_, legend)| Arc::clone(legend))
+    }
+
     fn find(&self, revision: Revision) -> Option<Arc<Legend>> {
         let legends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         legends.iter().rev().find(|(known, _)| *known == revision).map(|(_, l)| Arc::clone(l))
@@ -66,6 +73,7 @@ pub(crate) struct Logger {
     legend: Option<Known>,
     sinks: Sinks,
     recent: Arc<Recent>,
+    watch: Option<Watch>,
     /// Events of one turn.
     batch: Vec<Event>,
 }
@@ -77,8 +85,9 @@ impl Logger {
         legends: Legends,
         sinks: Sinks,
         recent: Arc<Recent>,
+        watch: Option<Watch>,
     ) -> Self {
-        Self { rings, legends, legend: None, sinks, recent, batch: Vec::with_capacity(TURN) }
+        Self { rings, legends, legend: None, sinks, recent, watch, batch: Vec::with_capacity(TURN) }
     }
 
     /// Writes until `stop` is set and the rings are empty, or the log takes no more.
@@ -88,6 +97,7 @@ impl Logger {
             // Read before draining: what was pushed before the stop is written before the end.
             let last = stop.load(Ordering::Acquire);
             let taken = self.drain();
+            self.sum_up();
             if taken > 0 && self.sinks.room() {
                 continue;
             }
@@ -124,6 +134,15 @@ impl Logger {
         }
         self.rings = rings;
         taken
+    }
+
+    /// Tells the patterns of the interval, when it is over.
+    fn sum_up(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        for pattern in watch.look(&self.legends, &self.recent) {
+            self.tell(Event::Pattern(Arc::new(pattern)));
+        }
+        self.recent.push(self.batch.drain(..));
     }
 
     fn tell(&mut self, event: Event) {

@@ -15,7 +15,7 @@ pub(crate) struct Pattern {
 }
 
 /// What kind of pattern it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// A source that tries many ports.
@@ -25,11 +25,12 @@ pub(crate) enum Kind {
     /// A service or a domain that many networks try.
     Probed,
     /// A source of many drops.
+    #[default]
     Busy,
 }
 
 /// What is known of it. Numbers that a kind does not have are absent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Facts {
     pub(crate) pattern: Kind,
     /// In words.

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use filter::{DomainTally, DropReason};
+use filter::DropReason;
 
 use crate::{
     Error, GeoAge,
@@ -14,6 +14,7 @@ use crate::{
     interface::Interface,
     standing,
     status::{Packets, RecordCounts, Status, WorkerStatus},
+    tallies,
     view::View,
     worker::Snapshot,
 };
@@ -139,16 +140,7 @@ impl State {
         for worker in &workers {
             status.packets.add(&worker.packets);
         }
-        for domain in ruleset.legend().domains() {
-            let mut all = DomainTally::default();
-            for tally in snapshots.iter().filter_map(|snapshot| snapshot.tally.as_ref()) {
-                tally.add_to(&mut all, Some(&domain.name), 0);
-            }
-            let entry = status.domains.entry(domain.name.clone()).or_default();
-            entry.allowed += all.packets.allowed;
-            entry.dropped += all.packets.dropped;
-            entry.shadowed += all.packets.shadowed;
-        }
+        tallies::fill(&mut status, &self.view.tallies, ruleset.legend());
         status.warnings = status.geo.warning(ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(standing::warnings(&standing));
         status.warnings.extend(self.view.ledger.troubles());

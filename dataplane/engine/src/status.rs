@@ -1,6 +1,6 @@
 //! What `palisade status --json` shows: the same numbers for people, scripts and metrics.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,10 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// By domain, in the policy's order.
     pub domains: BTreeMap<String, DomainStatus>,
+    /// The sources dropped most, busiest first, at most 20 a domain: estimates, see docs/see.md.
+    pub sources: Vec<SourceStatus>,
+    /// The operators of these sources, busiest first, at most 50.
+    pub asns: Vec<AsnStatus>,
     /// Drop records that could not be written to the log.
     pub unwritten: u64,
     /// Where records go: the log first, then syslog and journald.
@@ -157,7 +161,7 @@ pub struct InterfaceStatus {
 }
 
 /// One domain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainStatus {
     /// Forwarded because allowed.
     pub allowed: u64,
@@ -165,6 +169,51 @@ pub struct DomainStatus {
     pub dropped: u64,
     /// Forwarded although its rules say drop: the domain is in shadow mode.
     pub shadowed: u64,
+    /// Networks (IPv4 /24, IPv6 /48) that were dropped in the last 10 to 20 minutes, estimated.
+    pub networks: u64,
+    /// By country, and `unknown` and `private`; those of which nothing came are absent.
+    pub countries: BTreeMap<String, CountryStatus>,
+}
+
+/// What came to a domain from one country.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountryStatus {
+    /// Flows that were allowed.
+    pub flows_allowed: u64,
+    /// Packets that its rules dropped.
+    pub dropped: u64,
+}
+
+/// A source with many drops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The domain; `null` for packets to no service.
+    pub domain: Option<String>,
+    /// An address; of IPv6 the first of a /64.
+    pub source: IpAddr,
+    /// Packets dropped while it was watched: never more than there were.
+    pub dropped: u64,
+    /// At most so many may have been dropped before that.
+    pub dropped_before: u64,
+    /// Different ports that it tried, estimated.
+    pub ports: u64,
+    /// Different destinations that it tried, estimated.
+    pub destinations: u64,
+    /// Its country.
+    pub country: Option<String>,
+    /// Its operator.
+    pub asn: Option<u32>,
+    /// The port that it tried last.
+    pub last_port: u16,
+}
+
+/// An operator with many drops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsnStatus {
+    /// Its number.
+    pub asn: u32,
+    /// Packets dropped of the sources that are watched.
+    pub dropped: u64,
 }
 
 impl Packets {

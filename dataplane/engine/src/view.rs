@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use filter::Tally;
+
 use crate::{ledger::Ledger, recent::Recent};
 
 /// The ends of it that [`State`](crate::state::State) reads.
@@ -11,6 +13,8 @@ pub(crate) struct View {
     pub(crate) ledger: Arc<Ledger>,
     /// The log's path, as configured.
     pub(crate) log: PathBuf,
+    /// What the workers count by country, source and network.
+    pub(crate) tallies: Vec<Arc<Tally>>,
     /// The last events.
     pub(crate) recent: Arc<Recent>,
 }

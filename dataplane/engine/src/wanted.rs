@@ -60,6 +60,11 @@ impl Network {
         if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
     }
 
+    /// The network around an address: an IPv6 one has `bits_v6`, an IPv4 one is the address alone.
+    pub(crate) fn around(address: IpAddr, bits_v6: u8) -> Self {
+        Self { address, bits: if address.is_ipv4() { 32 } else { bits_v6 } }
+    }
+
     /// Whether an address is in it.
     pub(crate) fn holds(self, address: IpAddr) -> bool {
         match (self.address, address) {

@@ -13,17 +13,14 @@
 mod tests;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
-use filter::{Action, Actions, BURST, Counters, Filter, Now, Tally};
+use filter::{Action, Actions, BURST, Counters, Filter, Now};
 use lookup::Side;
 
 use crate::{
@@ -53,8 +50,6 @@ pub(crate) struct Snapshot {
     pub(crate) mode: String,
     pub(crate) revision: u32,
     pub(crate) counters: Counters,
-    /// Read by others while the worker writes.
-    pub(crate) tally: Option<Arc<Tally>>,
     pub(crate) frames: FrameCounts,
     /// Packets that the kernel dropped for want of a frame or of room, outside and inside.
     pub(crate) kernel_dropped: [u64; 2],
@@ -113,11 +108,7 @@ impl Worker {
         let Wires { umem, free, sockets } = wires;
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
-        let show = |slot: &mut Snapshot| {
-            mode.clone_into(&mut slot.mode);
-            slot.tally = Some(Arc::clone(mind.filter.tally()));
-        };
-        while !mind.board.show(show) {
+        while !mind.board.show(|slot| mode.clone_into(&mut slot.mode)) {
             thread::yield_now();
         }
         Self { sockets, umem, free, mind }
