@@ -7,11 +7,14 @@ mod check;
 mod cli;
 mod client;
 mod confirm;
+mod diff;
 mod drops;
 mod explain;
 mod export;
+mod flows;
 mod history;
 mod reload;
+mod replay;
 mod rollback;
 mod run;
 mod shell;
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
         Command::Drops(args) => drops::drops(&args),

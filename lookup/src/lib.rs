@@ -49,3 +49,4 @@ pub use region::Region;
 pub use ruleset::{CompileError, DomainFacts, ExceptionFacts, GeoFacts, Legend, Ruleset};
 pub use table::{ClassTable, Dir24_8, Six, TableError};
 pub use verdict::{Judgement, Proto, Query, Reason, Side, Verdict};
+pub use verify::verify;

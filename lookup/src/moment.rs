@@ -18,6 +18,13 @@ impl Moment {
         let stamp: Timestamp = text.parse().ok()?;
         Some(Self(u64::try_from(stamp.as_second()).unwrap_or(0)))
     }
+
+    /// RFC 3339 in UTC with microseconds, of nanoseconds since 1970.
+    #[must_use]
+    pub fn text_ns(unix_ns: u64) -> String {
+        let stamp = Timestamp::from_nanosecond(i128::from(unix_ns)).unwrap_or(Timestamp::MAX);
+        format!("{stamp:.6}")
+    }
 }
 
 impl From<SystemTime> for Moment {

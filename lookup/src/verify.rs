@@ -1,16 +1,16 @@
 //! Whether a database may take the place of the one in force.
 //!
 //! Databases are made elsewhere and arrive by themselves: one that is cut off, of another kind, or
-//! changed beyond belief must not decide who gets in. [`canaries`] asks one database, and
-//! [`Loaded::verify`] asks it against the one before: it is not much smaller, and under the same
-//! policy few verdicts change. Costs: two compilations without lookup tables, once a reload that
+//! changed beyond belief must not decide who gets in. So it is asked of a few addresses that the
+//! operator knows, and held against the one before: it is not much smaller, and under the same policy
+//! few verdicts change. Costs: two compilations without lookup tables, once a reload that
 //! brings another database.
 
 use crate::diff::{Flips, SubjectFlips, flips};
 use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoInfo};
 use crate::policy::Policy;
-use crate::{Loaded, Ruleset};
+use crate::{Loaded, Moment, Ruleset};
 
 /// Fewer IPv4 addresses than this many flip without question, so that small databases may change.
 const FEW_IPV4: u64 = 1 << 24;
@@ -45,79 +45,90 @@ impl Loaded {
     /// databases may.
     ///
     /// # Errors
-    /// What speaks against them: a database with under half of the networks, or too many verdicts
-    /// that change under this policy, by domain.
+    /// As [`verify`].
     pub fn verify(&self, before: &Ruleset) -> Result<(), LoadError> {
         let old = before.databases().under(&self.policy.overrides);
-        if old.same_data(&self.geo) {
-            return Ok(());
-        }
-        let mut problems = self.halved(&old);
-        let old_new = flips((&self.policy, &old), (&self.policy, &self.geo), self.ruleset.now());
-        // What cannot be compiled was refused before this.
-        problems.extend(old_new.ok().and_then(|flips| self.flipped(&flips)));
-        if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+        verify(&self.policy, &old, &self.geo, self.ruleset.now())
     }
+}
 
-    fn halved(&self, old: &Geo) -> Vec<Problem> {
-        let pairs = [
-            ("country", Some(old.country_info()), Some(self.geo.country_info())),
-            ("ASN", old.asn_info(), self.geo.asn_info()),
-        ];
-        let halved = |(kind, old, new): (&str, Option<&GeoInfo>, Option<&GeoInfo>)| {
-            let (old, new) = (old?, new?);
-            (new.networks < old.networks.div_ceil(2)).then(|| {
-                let message = format!(
-                    "the new {kind} database has {} networks, the one in force {}: under half",
-                    new.networks, old.networks
-                );
-                self.at_geo(
-                    message,
-                    "was it cut off? download it again, or take it as it is with \
+/// Whether databases may take the place of others under a policy; the same ones may.
+///
+/// # Errors
+/// What speaks against them: a canary that they contradict, under half of the networks, or too many
+/// verdicts that change, by domain.
+pub fn verify(policy: &Policy, old: &Geo, new: &Geo, now: Moment) -> Result<(), LoadError> {
+    if old.same_data(new) {
+        return Ok(());
+    }
+    let mut problems = canaries(policy, new);
+    problems.extend(halved(policy, old, new));
+    // What cannot be compiled is refused by compiling.
+    let changed = flips((policy, old), (policy, new), now).ok();
+    problems.extend(changed.and_then(|flips| flipped(policy, &flips)));
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+/// Databases that lost more than half of their networks.
+fn halved(policy: &Policy, old: &Geo, new: &Geo) -> Vec<Problem> {
+    let pairs = [
+        ("country", Some(old.country_info()), Some(new.country_info())),
+        ("ASN", old.asn_info(), new.asn_info()),
+    ];
+    let halved = |(kind, old, new): (&str, Option<&GeoInfo>, Option<&GeoInfo>)| {
+        let (old, new) = (old?, new?);
+        (new.networks < old.networks.div_ceil(2)).then(|| {
+            let message = format!(
+                "the new {kind} database has {} networks, the one in force {}: under half",
+                new.networks, old.networks
+            );
+            at_geo(
+                policy,
+                message,
+                "was it cut off? download it again, or take it as it is with \
                     `palisade reload --accept`"
-                        .to_owned(),
-                )
-            })
-        };
-        pairs.into_iter().filter_map(halved).collect()
-    }
+                    .to_owned(),
+            )
+        })
+    };
+    pairs.into_iter().filter_map(halved).collect()
+}
 
-    fn flipped(&self, flips: &Flips) -> Option<Problem> {
-        let share = self.policy.geo.max_flips;
-        if share >= 1.0 {
-            return None;
-        }
-        let limit = |placed: u64, few: u64| few.max((placed as f64 * share) as u64);
-        let limits = [
-            ("IPv4 addresses", flips.any.ipv4, flips.placed.ipv4, FEW_IPV4),
-            ("IPv6 /48s", flips.any.ipv6_48s, flips.placed.ipv6_48s, FEW_IPV6_48S),
-        ];
-        let over: Vec<String> = limits
-            .iter()
-            .filter(|(_, flipped, placed, few)| *flipped > limit(*placed, *few))
-            .map(|(what, flipped, placed, few)| {
-                let (of, most) = (placed.max(&1), limit(*placed, *few));
-                let percent = *flipped as f64 * 100.0 / *of as f64;
-                format!("{flipped} {what} ({percent:.1} % of {placed}; at most {most} may)")
-            })
-            .collect();
-        if over.is_empty() {
-            return None;
-        }
-        let mut message =
-            format!("the new database changes the verdict on {}", over.join(" and on "));
-        for one in &flips.subjects {
-            message += &format!("\n{}", sentence(one));
-        }
-        Some(self.at_geo(message, ACCEPT.to_owned()))
+/// More verdicts that change than the policy lets pass.
+fn flipped(policy: &Policy, flips: &Flips) -> Option<Problem> {
+    let share = policy.geo.max_flips;
+    if share >= 1.0 {
+        return None;
     }
+    let limit = |placed: u64, few: u64| few.max((placed as f64 * share) as u64);
+    let limits = [
+        ("IPv4 addresses", flips.any.ipv4, flips.placed.ipv4, FEW_IPV4),
+        ("IPv6 /48s", flips.any.ipv6_48s, flips.placed.ipv6_48s, FEW_IPV6_48S),
+    ];
+    let over: Vec<String> = limits
+        .iter()
+        .filter(|(_, flipped, placed, few)| *flipped > limit(*placed, *few))
+        .map(|(what, flipped, placed, few)| {
+            let (of, most) = (placed.max(&1), limit(*placed, *few));
+            let percent = *flipped as f64 * 100.0 / *of as f64;
+            format!("{flipped} {what} ({percent:.1} % of {placed}; at most {most} may)")
+        })
+        .collect();
+    if over.is_empty() {
+        return None;
+    }
+    let mut message = format!("the new database changes the verdict on {}", over.join(" and on "));
+    for one in &flips.subjects {
+        message += &format!("\n{}", sentence(one));
+    }
+    Some(at_geo(policy, message, ACCEPT.to_owned()))
+}
 
-    /// A problem at the line that names the country database.
-    fn at_geo(&self, message: String, help: String) -> Problem {
-        match &self.policy.geo.country {
-            Some(name) => Problem::error(self.policy.source(), name.span(), message, help),
-            None => Problem::nowhere(message, help),
-        }
+/// A problem at the line that names the country database.
+fn at_geo(policy: &Policy, message: String, help: String) -> Problem {
+    match &policy.geo.country {
+        Some(name) => Problem::error(policy.source(), name.span(), message, help),
+        None => Problem::nowhere(message, help),
     }
 }
 

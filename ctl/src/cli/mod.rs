@@ -1,6 +1,7 @@
 //! The command line: what each command is for, in the words that `--help` and the man pages show.
 
 mod change;
+mod compare;
 mod policy;
 mod see;
 mod top;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use change::{Apply, Confirm, History, Reload, Rollback, Terms};
+pub(crate) use compare::{Diff, Replay};
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
 pub(crate) use see::{Drops, Status};
 pub(crate) use top::Top;
@@ -26,6 +28,8 @@ Where to begin:
   palisade check policy.toml                      is the policy right?
   palisade explain --policy policy.toml \\
       --from 203.0.113.9 --to 10.2.0.5:5432/tcp   who gets in, and why?
+  palisade diff policy.toml next.toml             whose verdicts would flip?
+  palisade replay today.pcap --policy next.toml   what would be dropped?
   palisade run --config gateway.toml              put it inline
   palisade status                                 what it is doing
   palisade drops --follow                         what it drops, and why
@@ -45,6 +49,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Say what happens to a packet, and why, by the code that the workers run.
     Explain(Explain),
+    /// Show what differs between two policies or two databases, and whose verdicts flip.
+    Diff(Diff),
+    /// Judge recorded traffic by a policy, and by another one beside it.
+    Replay(Replay),
     /// Write a policy in the words of another filter.
     #[command(subcommand)]
     Export(Export),
