@@ -169,6 +169,11 @@ fn show(line: &[u8], style: Style, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// A line of the log for people, without colours; as it is when it is none.
+pub(crate) fn plain(line: &str) -> String {
+    serde_json::from_str(line).map_or_else(|_| line.to_owned(), |entry: Entry| entry.text(false))
+}
+
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";

@@ -1,5 +1,7 @@
 //! `palisade explain`: what happens to a packet, and why, by the tables that the workers ask.
 
+mod running;
+
 use std::{
     io::{self, BufRead, BufWriter, Write},
     process::ExitCode,
@@ -7,8 +9,9 @@ use std::{
 };
 
 use engine::say;
-use lookup::{Ask, Explanation, Revision, Ruleset, Side};
+use lookup::{Ask, Revision, Ruleset, Side};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     check,
@@ -23,7 +26,8 @@ struct Unread {
 
 /// Answers one question, or those on standard input.
 pub(crate) fn explain(args: &Explain) -> ExitCode {
-    let ruleset = match Ruleset::load(&args.policy, SystemTime::now().into(), Revision(1)) {
+    let Some(policy) = &args.policy else { return running::explain(args) };
+    let ruleset = match Ruleset::load(policy, SystemTime::now().into(), Revision(1)) {
         Ok((ruleset, _)) => ruleset,
         Err(error) => {
             check::show(error.problems());
@@ -56,7 +60,7 @@ fn one(ruleset: &Ruleset, args: &Explain) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut out, &answer)?;
         writeln!(out)
     } else {
-        out.write_all(text(&answer, from, to).as_bytes())
+        out.write_all(text(&serde_json::to_value(&answer)?, from, to).as_bytes())
     }
 }
 
@@ -77,32 +81,37 @@ fn batch(ruleset: &Ruleset) -> io::Result<()> {
     out.flush()
 }
 
-/// The verdict in a sentence, then what it rests on.
-fn text(answer: &Explanation, from: &str, to: &str) -> String {
-    let source = &answer.source;
-    let verdict = match (answer.verdict, answer.shadow) {
-        ("drop", true) => "would be dropped, but its domain is in shadow mode: forwarded",
-        ("drop", false) => "dropped",
+/// The verdict in a sentence, then what it rests on; `answer` is an explanation as JSON.
+fn text(answer: &Value, from: &str, to: &str) -> String {
+    let source = &answer["source"];
+    let verdict = match (answer["verdict"].as_str(), answer["shadow"].as_bool()) {
+        (Some("drop"), Some(true)) => {
+            "would be dropped, but its domain is in shadow mode: forwarded"
+        }
+        (Some("drop"), _) => "dropped",
         _ => "allowed",
     };
     let mut text = format!("{from} -> {to}: {verdict}\n\n");
-    let mut row = |name: &str, value: Option<&str>| {
+    let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!("  {name:<9} {value}\n"));
         }
     };
-    row("reason", answer.reason);
-    row("rule", answer.rule.as_deref());
-    row("domain", answer.domain.as_deref());
-    row("service", answer.service.as_deref());
-    row("judged", Some(&format!("{} (the packet's {})", source.ip, answer.judged)));
-    row("vlan", (answer.vlan > 0).then(|| answer.vlan.to_string()).as_deref());
-    let country = source.country.as_deref().unwrap_or("unknown");
-    let from = source.country_from.map(|from| format!(" (from {from})")).unwrap_or_default();
-    row("country", Some(&format!("{country}{from}")));
-    row("asn", source.asn.map(|asn| format!("AS{asn}")).as_deref());
-    row("prefix", source.prefix.as_deref());
-    row("groups", Some(&source.groups.join(", ")));
-    row("revision", Some(&answer.revision.to_string()));
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    for name in ["reason", "rule", "domain", "service"] {
+        row(name, word(&answer[name]));
+    }
+    let (ip, judged) = (word(&source["ip"]), word(&answer["judged"]));
+    row("judged", ip.zip(judged).map(|(ip, judged)| format!("{ip} (the packet's {judged})")));
+    row("vlan", answer["vlan"].as_u64().filter(|vlan| *vlan > 0).map(|vlan| vlan.to_string()));
+    let country = word(&source["country"]).unwrap_or_else(|| "unknown".to_owned());
+    let from = word(&source["country_from"]).map(|from| format!(" (from {from})"));
+    row("country", Some(country + &from.unwrap_or_default()));
+    row("asn", source["asn"].as_u64().map(|asn| format!("AS{asn}")));
+    row("prefix", word(&source["prefix"]));
+    let groups = source["groups"].as_array().map_or(&[][..], Vec::as_slice);
+    let groups: Vec<&str> = groups.iter().filter_map(Value::as_str).collect();
+    row("groups", Some(groups.join(", ")));
+    row("revision", answer["revision"].as_u64().map(|revision| revision.to_string()));
     text
 }

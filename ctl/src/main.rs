@@ -11,6 +11,7 @@ mod diff;
 mod drops;
 mod explain;
 mod export;
+mod flow_table;
 mod flows;
 mod history;
 mod reload;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Export(export) => export::export(&export),
         Command::Status(args) => status::show(&args),
         Command::Drops(args) => drops::drops(&args),
+        Command::Flows(args) => flow_table::flows(&args),
         Command::Top(args) => top::top(&args),
         Command::Reload(args) => reload::reload(&args),
         Command::Apply(args) => apply::apply(&args),

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use change::{Apply, Confirm, History, Reload, Rollback, Terms};
 pub(crate) use compare::{Diff, Replay};
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
-pub(crate) use see::{Drops, Status};
+pub(crate) use see::{Drops, Flows, Status};
 pub(crate) use top::Top;
 
 /// A geo-fencing packet filter for a gateway appliance.
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show what was dropped last, and why; follow what comes.
     Drops(Drops),
+    /// Show the flows that are let through now.
+    Flows(Flows),
     /// Watch a running gateway: rates by domain, country, operator, reason, source and worker.
     Top(Top),
     /// Compile the policy again and put it in force without losing a packet.

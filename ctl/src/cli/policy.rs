@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Control;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Validate a policy.
@@ -34,15 +35,25 @@ Examples:
   palisade explain --policy policy.toml --from 203.0.113.9 --to 10.2.0.5:5432/tcp
   palisade explain --policy policy.toml --from 2001:db8::1 --to '[2001:db8:2::5]:53/udp' --json
   palisade explain --policy policy.toml --from 10.2.0.9 --to 192.0.2.80:443/tcp --arriving inside
+  palisade explain --running --from 203.0.113.9:40000 --to 10.2.0.5:5432/tcp
+
+With --running the gateway answers: the verdict by the ruleset in force, the flow's entry if there is
+one (who allowed it when, and how long it is silent), and the last drops of the pair.
 
 With --batch each line of standard input is SRC DST PROTO DPORT [inside] [vlan=N], each answer is
 one JSON object on one line, and a line that can't be read is answered by an object with `error`.
 
-Exit status: 0 whatever the verdict; 1 when the policy or the question can't be read.")]
+Exit status: 0 whatever the verdict; 1 when the policy or the question can't be read; 3 when no gateway
+answers.")]
 pub(crate) struct Explain {
     /// The policy to ask.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "running")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Ask the running gateway instead.
+    #[arg(long, conflicts_with_all = ["policy", "batch"])]
+    pub(crate) running: bool,
+    #[command(flatten)]
+    pub(crate) control: Control,
     /// Where the packet comes from; with a port when the packet is a reply.
     #[arg(long, value_name = "ADDR", required_unless_present = "batch", conflicts_with = "batch")]
     pub(crate) from: Option<String>,

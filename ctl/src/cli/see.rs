@@ -74,3 +74,41 @@ fn asn(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("AS").or(text.strip_prefix("as")).unwrap_or(text);
     digits.parse().map_err(|_| "write a number, such as 64500 or AS64500".to_owned())
 }
+
+/// Show the flows that the gateway lets through now.
+///
+/// The workers answer between two bursts, a slice of their tables at a time, so that asking costs no
+/// packet; a table of a million flows takes some seconds. Each worker has flows of its own, and one whose
+/// two directions arrive on two queues is shown twice.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  palisade flows                                   the first 100 that are found
+  palisade flows --from 203.0.113.0/24             of these clients
+  palisade flows --to 10.2.0.5 --domain internal   of this server
+  palisade flows --json --limit 100000             for a script
+
+`->` was opened from the outside, `<-` from the inside. State: opening (one side spoke), open, closing
+(TCP FIN or RST), former (no longer allowed: judged again with its next packet). `since` is when the
+ruleset of `revision` allowed it; when another is in force by now, its next packet is judged anew.
+
+Exit status: 0; 1 when an option is wrong; 3 when no gateway answers.")]
+pub(crate) struct Flows {
+    /// With an outside end in this network.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) from: Option<String>,
+    /// With an inside end in this network.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) to: Option<String>,
+    /// Of this domain; `none` for connections of the inside.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Option<String>,
+    /// At most so many.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// One JSON object a line instead of a table; palisade diff and replay read them.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) control: Control,
+}

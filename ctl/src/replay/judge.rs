@@ -150,8 +150,8 @@ impl Judge {
         match (self.actions.first(), record) {
             (Some(Action::Pass), _) => Outcome::passed(),
             (Some(Action::Forward), record) => {
-                let shadow = record.filter(|record| record.shadow);
-                self.forwarded(side, ends, shadow.map(|record| record.reason.as_str()))
+                let shadow = record.and_then(|record| record.reason());
+                self.forwarded(side, ends, shadow.map(filter::DropReason::as_str))
             }
             (_, record) => self.dropped(record),
         }
@@ -179,7 +179,7 @@ impl Judge {
         let legend = self.rules().legend();
         let mut outcome = Outcome { verdict: "drop", ..Outcome::passed() };
         if let Some(record) = record {
-            outcome.reason = Some(record.reason.as_str());
+            outcome.reason = record.reason().map(filter::DropReason::as_str);
             outcome.rule = record.rule.map(|id| legend.rule_text(id).to_owned());
             outcome.domain = record.domain.map(|id| legend.domain_name(id).to_owned());
             outcome.service = record.service.map(|id| legend.service_name(id).to_owned());

@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     cores,
     interface::{Interface, Pair},
+    mail::Inbox,
     pace::Pace,
     publish::Publisher,
     records::Sender,
@@ -119,15 +120,15 @@ pub(crate) fn present(name: &str) -> Result<u32, String> {
 /// When the kernel has no random numbers.
 pub(crate) fn minds(
     config: &Config,
-    senders: Vec<Sender>,
+    ends: Vec<(Sender, Inbox)>,
     publisher: &mut Publisher,
     started: Instant,
 ) -> Result<Vec<Mind>, Error> {
     let shared = Arc::new(Shared::new(config.flows * config.cores.len(), random_key()?));
     (0..)
         .zip(&config.cores)
-        .zip(senders)
-        .map(|((queue, &core), records)| {
+        .zip(ends)
+        .map(|((queue, &core), (records, inbox))| {
             let filter = Filter::new(
                 FilterConfig {
                     flows: config.flows,
@@ -141,6 +142,7 @@ pub(crate) fn minds(
                 filter,
                 rules: publisher.reader(),
                 records,
+                inbox,
                 clock: Clock::new(started),
                 poll: config.poll,
                 board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),

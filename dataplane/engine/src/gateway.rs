@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::AtomicBool,
         mpsc::{self, RecvTimeoutError},
     },
@@ -32,7 +32,7 @@ use crate::{
     crew::{self, Crew, minds},
     history::{Past, Who},
     logger::{Legends, Logger},
-    privilege,
+    mail, privilege,
     publish::Publisher,
     recent::Recent,
     records, say,
@@ -90,7 +90,10 @@ impl Gateway {
             Loaded::read(&config.policy, change::moment(), past.first).map_err(Box::new)?;
         let Loaded { policy, ruleset, warnings, .. } = loaded;
         let policy = policy.source().text.clone();
-        let (senders, rings) = config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
+        let (senders, rings): (Vec<_>, _) =
+            config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
+        let (inboxes, mail): (Vec<_>, Vec<_>) = config.cores.iter().map(|_| mail::pair()).unzip();
+        let ends = senders.into_iter().zip(inboxes).collect();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
         let ledger = Arc::new(sinks::ledger(&config.drops));
@@ -98,13 +101,20 @@ impl Gateway {
 
         let started = Instant::now();
         let mut publisher = Publisher::new(ruleset);
-        let minds = minds(config, senders, &mut publisher, started)?;
+        let minds = minds(config, ends, &mut publisher, started)?;
         let tallies: Vec<_> = minds.iter().map(|mind| Arc::clone(mind.filter.tally())).collect();
         let names = [config.outside.clone(), config.inside.clone()];
         let recent = Arc::new(Recent::new(names));
         let watch = config.drops.patterns.map(|every| Watch::new(tallies.clone(), every));
         let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&recent), watch);
-        let view = View { ledger, log: config.drops.path.clone(), tallies, recent };
+        let view = View {
+            ledger,
+            log: config.drops.path.clone(),
+            tallies,
+            recent,
+            legends: legends.clone(),
+            mail: mail.into_iter().map(Mutex::new).collect(),
+        };
         let boards = minds.iter().map(|mind| mind.board.clone()).collect();
         let (sender, events) = mpsc::channel();
         signals(sender.clone())?;

@@ -58,7 +58,8 @@ impl Legends {
         legends.back().map(|(_, legend)| Arc::clone(legend))
     }
 
-    fn find(&self, revision: Revision) -> Option<Arc<Legend>> {
+    /// The names of a revision, unless it is long gone.
+    pub(crate) fn find(&self, revision: Revision) -> Option<Arc<Legend>> {
         let legends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         legends.iter().rev().find(|(known, _)| *known == revision).map(|(_, l)| Arc::clone(l))
     }

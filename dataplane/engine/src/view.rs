@@ -1,10 +1,13 @@
 //! What the threads let others see, beside the workers' boards.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use filter::Tally;
 
-use crate::{ledger::Ledger, recent::Recent};
+use crate::{ledger::Ledger, logger::Legends, mail::Post, recent::Recent};
 
 /// The ends of it that [`State`](crate::state::State) reads.
 #[derive(Debug, Default)]
@@ -17,4 +20,8 @@ pub(crate) struct View {
     pub(crate) tallies: Vec<Arc<Tally>>,
     /// The last events.
     pub(crate) recent: Arc<Recent>,
+    /// The names of recent revisions.
+    pub(crate) legends: Legends,
+    /// Asks the workers about their flows.
+    pub(crate) mail: Vec<Mutex<Post>>,
 }

@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     config::Poll,
     idle::Idle,
+    mail::Inbox,
     pace::Pace,
     publish::Reader,
     records::Sender,
@@ -79,6 +80,8 @@ pub(crate) struct Mind {
     pub rules: Reader,
     /// Where drop records go.
     pub records: Sender,
+    /// Who asks about its flows.
+    pub inbox: Inbox,
     /// The time.
     pub clock: Clock,
     /// How to wait.
@@ -137,6 +140,7 @@ impl Worker {
                 kept_ms = now.mono_ms;
                 self.mind.filter.housekeep(now, &mut self.mind.records);
                 self.mind.records.commit();
+                self.mind.inbox.serve(&self.mind.filter, now, received == 0);
             }
             if now.mono_ms >= shown_ms + SHOW_MS {
                 shown_ms = now.mono_ms;

@@ -2,6 +2,7 @@
 
 mod change;
 mod drops;
+mod flows;
 mod see;
 
 use std::{path::Path, sync::Arc, time::Instant};

@@ -6,6 +6,8 @@
 //! | `GET /metrics` | the same numbers for Prometheus |
 //! | `GET /drops?domain=…&country=…&asn=…&from=NET&reason=…&kind=…&limit=N` | the last events, oldest first, one JSON object a line |
 //! | `GET /drops/follow?…` | the same, and those that come, until the client goes |
+//! | `GET /flows?from=NET&to=NET&domain=…&limit=N` | [`crate::Flows`] as JSON |
+//! | `GET /explain?from=…&to=…&arriving=…&vlan=N` | the verdict in force, the pair's flows and its last events |
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use axum::{
     routing::get,
 };
 
-use super::drops;
+use super::{drops, flows};
 use crate::{metrics as numbers, state::State};
 
 /// All of them.
@@ -26,6 +28,8 @@ pub(super) fn routes() -> Router<Arc<State>> {
         .route("/status", get(show_status))
         .route("/drops", get(drops::last))
         .route("/drops/follow", get(drops::follow))
+        .route("/flows", get(flows::all))
+        .route("/explain", get(flows::explain))
 }
 
 /// The metrics alone.

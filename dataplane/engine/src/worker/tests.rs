@@ -13,7 +13,11 @@ use lookup::{Moment, Revision, Ruleset};
 use rtrb::Consumer;
 
 use super::*;
-use crate::{publish::Publisher, records};
+use crate::{
+    mail::{self, Post},
+    publish::Publisher,
+    records,
+};
 
 const FRAMES: u32 = 1024;
 const SERVICE: [u8; 4] = [10, 1, 0, 80];
@@ -41,6 +45,7 @@ struct Bench {
     publisher: Publisher,
     board: Board<Snapshot>,
     drops: Consumer<DropRecord>,
+    post: Post,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Mind>,
 }
@@ -60,6 +65,7 @@ impl Bench {
         let (outside, outside_kernel) = Socket::simulated(&umem, &sizes).unwrap();
         let (inside, inside_kernel) = Socket::simulated(&umem, &sizes).unwrap();
         let (records, drops) = records::ring(ring);
+        let (inbox, post) = mail::pair();
         let mut publisher = Publisher::new(ruleset(POLICY, 1));
         let board = Board::new(Snapshot::default());
         let stop = Arc::new(AtomicBool::new(false));
@@ -73,6 +79,7 @@ impl Bench {
             filter: Filter::new(filter, Arc::new(Shared::new(1024, [9; 16]))),
             rules: publisher.reader(),
             records,
+            inbox,
             clock: Clock::new(Instant::now()),
             poll: Poll::Busy,
             board: board.clone(),
@@ -83,7 +90,15 @@ impl Bench {
         let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || worker.run(&stopped));
-        Self { kernels: [outside_kernel, inside_kernel], publisher, board, drops, stop, thread }
+        Self {
+            kernels: [outside_kernel, inside_kernel],
+            publisher,
+            board,
+            drops,
+            post,
+            stop,
+            thread,
+        }
     }
 
     /// Offers `packets` on a side until the worker has taken all; answers what left the other one.
@@ -192,4 +207,43 @@ fn a_new_ruleset_judges_the_next_burst_and_the_old_one_is_freed_by_its_publisher
     let (last, records) = bench.stop();
     assert_eq!(last.revision, 2);
     assert_eq!(records[0].revision, Revision(2));
+}
+
+#[test]
+fn a_worker_tells_its_flows_between_two_bursts() {
+    const FLOWS: u16 = 700;
+    let mut bench = Bench::start(1000, 1024);
+    let packets: Vec<_> = (1..=FLOWS).map(|port| tcp((FRIEND, port), (SERVICE, 80))).collect();
+    assert_eq!(bench.exchange(0, &packets).len(), packets.len());
+    let mut ports = Vec::new();
+    assert!(bench.post.all(|flow| {
+        ports.push(flow.pair.remote_port);
+        true
+    }));
+    ports.sort_unstable();
+    assert_eq!(ports, (1..=FLOWS).collect::<Vec<_>>());
+    // Whoever has enough is not in the way of who asks next.
+    let mut some = 0;
+    assert!(bench.post.all(|_| {
+        some += 1;
+        some < 10
+    }));
+    let one = bench.post.one(pair(7)).unwrap().unwrap();
+    assert_eq!((one.pair, one.packets), (pair(7), 1));
+    assert_eq!(bench.post.one(pair(FLOWS + 1)), Ok(None));
+    let Bench { mut post, stop, thread, .. } = bench;
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    assert!(!post.all(|_| true), "nobody is there to answer");
+}
+
+fn pair(port: u16) -> filter::Pair {
+    filter::Pair {
+        remote: FRIEND.into(),
+        local: SERVICE.into(),
+        remote_port: port,
+        local_port: 80,
+        proto: lookup::Proto::TCP,
+        vlan: lookup::Vlan::NONE,
+    }
 }
