@@ -24,7 +24,7 @@ use clap::Args;
 
 pub use self::samples::Samples;
 pub use self::stand::{Load, Outcome, Stand};
-pub use self::workload::{Figure, Workload};
+pub use self::workload::{Figure, Workload, draw};
 use crate::Result;
 use crate::lab::{Lab, Setup};
 use crate::load::Flow;

@@ -1,7 +1,7 @@
 //! What is offered, to whom, and what must come of it.
 
 use crate::Result;
-use crate::load::{Flow, Fresh, Kind, Plan};
+use crate::load::{Flow, Fresh, Kind, Plan, Shares};
 use crate::peers::{Fence, Peer};
 use crate::pktgen::mark;
 use crate::record::Better;
@@ -119,17 +119,7 @@ impl Workload {
             Self::Open => (SOURCES, "allowed:1"),
             Self::Flood => (SOURCES, "anywhere:1"),
         };
-        let plan = Plan {
-            flows,
-            shares: shares.parse()?,
-            targets: (Some(fence.address), None),
-            port: fence.port,
-            kind: Kind::Udp,
-            seed: 7,
-        };
-        let mut flows = plan.draw_at(&fence.geo.keys(), &fence.countries)?;
-        mark(&mut flows, fence);
-        Ok(flows)
+        draw(fence, flows, shares.parse()?)
     }
 
     /// Which of its frames open a flow.
@@ -140,4 +130,22 @@ impl Workload {
             _ => Fresh::Never,
         }
     }
+}
+
+/// Flows to the service, each in the class of the verdict that the fence owes it.
+///
+/// # Errors
+/// When the database has no address to draw.
+pub fn draw(fence: &Fence, flows: usize, shares: Shares) -> Result<Vec<Flow>> {
+    let plan = Plan {
+        flows,
+        shares,
+        targets: (Some(fence.address), None),
+        port: fence.port,
+        kind: Kind::Udp,
+        seed: 7,
+    };
+    let mut flows = plan.draw_at(&fence.geo.keys(), &fence.countries)?;
+    mark(&mut flows, fence);
+    Ok(flows)
 }

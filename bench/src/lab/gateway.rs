@@ -346,8 +346,7 @@ pub fn binary() -> Result<PathBuf> {
 /// # Errors
 /// When a line is not what the contract says.
 pub fn records(text: &str) -> Result<Vec<Record>> {
-    let wrong =
-        |line: &str, source| Error::Json { object: format!("drop record {line}"), source };
+    let wrong = |line: &str, source| Error::Json { object: format!("drop record {line}"), source };
     let mut records = Vec::new();
     for line in text.lines() {
         let event: Event = serde_json::from_str(line).map_err(|source| wrong(line, source))?;

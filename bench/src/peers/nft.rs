@@ -126,7 +126,7 @@ pub fn ruleset(fence: &Fence, kind: Kind) -> String {
             let _ = write!(
                 text,
                 "map country {{ type ipv4_addr : mark; flags interval; elements = {{ {marks} }}; }}\n\
-                 chain welcome {{ counter name allowed accept }}\n",
+                 chain welcome {{\ncounter name allowed accept\n}}\n",
             );
             let welcome: Vec<String> =
                 (1..=fence.countries.len()).map(|mark| format!("{mark} : jump welcome")).collect();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::system;
 use crate::Result;
+use crate::error::system;
 use crate::lab::records;
 
 const EVERY: Duration = Duration::from_secs(60);
