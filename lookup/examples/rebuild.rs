@@ -54,6 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("load", times(rounds, || Ok(Policy::load(path, now)?))?);
     report("compile", times(rounds, || Ok(Ruleset::compile(&policy, &geo, now, Revision(1))?))?);
     report("cold", times(rounds, || Ok(Loaded::read(path, now, Revision(1))?))?);
+    let again = || Ok(first.reload(path, None, now, Revision(1))?);
+    report("again", times(rounds, again)?);
     println!("{}", resident()?);
     Ok(())
 }

@@ -45,7 +45,17 @@ impl Loaded {
         now: Moment,
         revision: Revision,
     ) -> Result<Self, LoadError> {
-        let (policy, geo, mut warnings) = Policy::load_text(path, text, now)?;
+        Self::after(path, text, now, revision, None)
+    }
+
+    fn after(
+        path: &Path,
+        text: String,
+        now: Moment,
+        revision: Revision,
+        before: Option<&Geo>,
+    ) -> Result<Self, LoadError> {
+        let (policy, geo, mut warnings) = policy(path, text, now, before)?;
         let ruleset = Ruleset::compile(&policy, &geo, now, revision).map_err(|error| {
             LoadError::from(Problem::nowhere(error.to_string(), "make the policy smaller"))
         })?;
@@ -70,6 +80,22 @@ impl Ruleset {
         let Loaded { ruleset, warnings, .. } = Loaded::read(path, now, revision)?;
         Ok((ruleset, warnings))
     }
+
+    /// Reads and compiles the policy that is to follow this ruleset: the text, or without one what
+    /// stands at the path. Databases whose files did not change since are shared, not read again.
+    ///
+    /// # Errors
+    /// As [`Ruleset::load`].
+    pub fn reload(
+        &self,
+        path: &Path,
+        text: Option<String>,
+        now: Moment,
+        revision: Revision,
+    ) -> Result<Loaded, LoadError> {
+        let text = text.map_or_else(|| file(path), Ok)?;
+        Loaded::after(path, text, now, revision, Some(&self.databases()))
+    }
 }
 
 impl Policy {
@@ -91,15 +117,24 @@ impl Policy {
         text: String,
         now: Moment,
     ) -> Result<(Self, Geo, Vec<Problem>), LoadError> {
-        let (policy, mut warnings) = Self::parse(path, text)?;
-        let geo = geo(path, &policy)?;
-        let wrong = verify::canaries(&policy, &geo);
-        if !wrong.is_empty() {
-            return Err(wrong.into());
-        }
-        warnings.extend(policy.ended(now));
-        Ok((policy, geo, warnings))
+        policy(path, text, now, None)
     }
+}
+
+fn policy(
+    path: &Path,
+    text: String,
+    now: Moment,
+    before: Option<&Geo>,
+) -> Result<(Policy, Geo, Vec<Problem>), LoadError> {
+    let (policy, mut warnings) = Policy::parse(path, text)?;
+    let geo = geo(path, &policy, before)?;
+    let wrong = verify::canaries(&policy, &geo);
+    if !wrong.is_empty() {
+        return Err(wrong.into());
+    }
+    warnings.extend(policy.ended(now));
+    Ok((policy, geo, warnings))
 }
 
 fn file(path: &Path) -> Result<String, LoadError> {
@@ -120,14 +155,14 @@ fn text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn geo(path: &Path, policy: &Policy) -> Result<Geo, LoadError> {
+fn geo(path: &Path, policy: &Policy, before: Option<&Geo>) -> Result<Geo, LoadError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let choice = &policy.geo;
     let files = GeoFiles {
         country: choice.country.as_ref().map(|name| folder.join(name.get_ref())),
         asn: choice.asn.as_ref().map(|name| folder.join(name.get_ref())),
     };
-    Geo::load(&files, &policy.overrides).map_err(|error: GeoError| {
+    Geo::load_after(&files, &policy.overrides, before).map_err(|error: GeoError| {
         // The message names the file; show the line of the policy that does.
         let text = error.to_string();
         let named = [(&choice.country, &files.country), (&choice.asn, &files.asn)];

@@ -97,21 +97,13 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Databases, with overrides over them.
-    pub(crate) fn new(
-        places: Networks<Place>,
-        operators: Networks<Operator>,
-        overrides: &[Override],
-    ) -> Self {
-        Self::over(Arc::new(places), Arc::new(operators), overrides)
-    }
-
     /// The same databases under other overrides.
     pub(crate) fn under(&self, overrides: &[Override]) -> Self {
         Self::over(Arc::clone(&self.places), Arc::clone(&self.operators), overrides)
     }
 
-    fn over(
+    /// Databases, with overrides over them.
+    pub(crate) fn over(
         places: Arc<Networks<Place>>,
         operators: Arc<Networks<Operator>>,
         overrides: &[Override],
@@ -121,6 +113,16 @@ impl Origins {
         });
         let renumbered = overlay(overrides, |item| NonZeroU32::new(item.asn?.0).map(Operator));
         Self { places, operators, moved, renumbered }
+    }
+
+    /// The countries of the database.
+    pub(crate) fn places(&self) -> &Arc<Networks<Place>> {
+        &self.places
+    }
+
+    /// The operators of the database.
+    pub(crate) fn operators(&self) -> &Arc<Networks<Operator>> {
+        &self.operators
     }
 
     /// The origin of an address, by binary search.
@@ -153,7 +155,7 @@ impl Origins {
     pub fn keys(&self) -> OriginKeys {
         let mut pairs = Pairs::default();
         let (v4, v6) = (self.countries_v4(), self.countries_v6());
-        let operators = self.operators(&Some);
+        let operators = self.named_operators(&Some);
         let v4 = v4.zip(&operators.0, |&country, &asn| pairs.id(OriginKey { country, asn }));
         let v6 = v6.zip(&operators.1, |&country, &asn| pairs.id(OriginKey { country, asn }));
         OriginKeys { keys: pairs.keys, v4, v6 }
@@ -170,7 +172,7 @@ impl Origins {
     }
 
     /// The operator of every address, as far as `asked` lets it through.
-    pub(crate) fn operators(
+    pub(crate) fn named_operators(
         &self,
         asked: &impl Fn(Asn) -> Option<Asn>,
     ) -> (Ranges<u32, Option<Asn>>, Ranges<u128, Option<Asn>>) {

@@ -17,6 +17,7 @@ mod error;
 mod mmdb;
 pub(crate) mod networks;
 pub(crate) mod record;
+mod stamp;
 mod tree;
 
 pub use error::GeoError;
@@ -30,7 +31,8 @@ use ipnet::IpNet;
 
 use self::compact::Compact;
 use self::networks::Networks;
-use self::record::{Operator, Place, Record};
+use self::record::{Place, Record};
+use self::stamp::Stamp;
 use crate::origins::{Origin, OriginKeys, Origins};
 use crate::{Asn, Country};
 
@@ -74,6 +76,8 @@ pub struct GeoInfo {
     pub build_epoch_secs: Option<u64>,
     /// Networks with a value, both families.
     pub networks: usize,
+    /// The file as it was when it was read; `None` for the embedded table.
+    stamp: Option<Stamp>,
 }
 
 /// Countries and operators of all addresses, loaded.
@@ -91,18 +95,34 @@ impl Geo {
     /// A file that cannot be read, is damaged, or holds nothing of the kind asked for; nothing is
     /// taken from such a file.
     pub fn load(files: &GeoFiles, overrides: &[Override]) -> Result<Self, GeoError> {
-        let (places, country) = match &files.country {
-            Some(path) => read::<Place>(path)?,
-            None => embedded()?,
+        Self::load_after(files, overrides, None)
+    }
+
+    /// The same, but databases that `before` has read and that did not change since are shared with
+    /// it, not read again.
+    ///
+    /// # Errors
+    /// As [`Geo::load`].
+    pub fn load_after(
+        files: &GeoFiles,
+        overrides: &[Override],
+        before: Option<&Self>,
+    ) -> Result<Self, GeoError> {
+        let old = before.map(|geo| (geo.origins.places(), &geo.country));
+        let (places, country) = match (&files.country, old) {
+            (Some(path), old) => keep_or_read(path, old)?,
+            (None, Some((places, info))) if info.embedded => (Arc::clone(places), info.clone()),
+            (None, _) => embedded()?,
         };
+        let old = before.and_then(|geo| Some((geo.origins.operators(), geo.asn.as_ref()?)));
         let (operators, asn) = match &files.asn {
             Some(path) => {
-                let (operators, info) = read::<Operator>(path)?;
+                let (operators, info) = keep_or_read(path, old)?;
                 (operators, Some(info))
             }
-            None => (Networks::none(), None),
+            None => (Networks::none().share(), None),
         };
-        let origins = Arc::new(Origins::new(places, operators, overrides));
+        let origins = Arc::new(Origins::over(places, operators, overrides));
         Ok(Self { origins, country, asn })
     }
 
@@ -185,19 +205,36 @@ pub fn unpack(bytes: &[u8]) -> Result<usize, GeoError> {
     Ok(compact.count)
 }
 
-fn embedded() -> Result<(Networks<Place>, GeoInfo), GeoError> {
+/// A database that was read before, if its file is still the same.
+type Old<'a, T> = Option<(&'a Arc<Networks<T>>, &'a GeoInfo)>;
+
+fn keep_or_read<T: Record>(
+    path: &Path,
+    old: Old<'_, T>,
+) -> Result<(Arc<Networks<T>>, GeoInfo), GeoError> {
+    if let Some((networks, info)) = old
+        && let Some(stamp) = &info.stamp
+        && stamp.holds(path)
+    {
+        return Ok((Arc::clone(networks), info.clone()));
+    }
+    read(path).map(|(networks, info)| (networks.share(), info))
+}
+
+fn embedded() -> Result<(Arc<Networks<Place>>, GeoInfo), GeoError> {
     let compact = Compact::unpack(EMBEDDED).map_err(|reason| GeoError::Embedded { reason })?;
     let info = GeoInfo {
         source: format!("embedded, {} ({})", compact.source, compact.licence),
         embedded: true,
         build_epoch_secs: Some(compact.build_epoch_secs),
         networks: compact.count,
+        stamp: None,
     };
-    Ok((compact.networks, info))
+    Ok((compact.networks.share(), info))
 }
 
 fn read<T: Record>(path: &Path) -> Result<(Networks<T>, GeoInfo), GeoError> {
-    let bytes = bytes(path)?;
+    let (bytes, stamp) = bytes(path)?;
     let named =
         |extension: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
     let (networks, count, build_epoch_secs, kind) = if named("csv") {
@@ -217,22 +254,26 @@ fn read<T: Record>(path: &Path) -> Result<(Networks<T>, GeoInfo), GeoError> {
         return Err(GeoError::Nothing { path: path.into(), what: T::WHAT, kind });
     }
     let source = path.display().to_string();
-    Ok((networks, GeoInfo { source, embedded: false, build_epoch_secs, networks: count }))
+    let (embedded, stamp) = (false, Some(stamp));
+    Ok((networks, GeoInfo { source, embedded, build_epoch_secs, networks: count, stamp }))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, GeoError> {
+/// What a file holds, and what it was like before it was read.
+fn bytes(path: &Path) -> Result<(Vec<u8>, Stamp), GeoError> {
     let fail = |source| GeoError::Read { path: path.into(), source };
     let unfit = |reason: &str| GeoError::Unfit { path: path.into(), reason: reason.into() };
     // Asked before opening: to open a pipe is to wait for its writer.
     if !std::fs::metadata(path).map_err(fail)?.is_file() {
         return Err(unfit("is not a file; give the path of an .mmdb or .csv file"));
     }
-    let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fail)?;
+    let facts = file.metadata().map_err(fail)?;
+    let stamp = Stamp::new(path, &facts);
+    let mut bytes = Vec::with_capacity(facts.len().min(FILE_BYTES) as usize + 1);
     file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
     match bytes.len() as u64 {
         0 => Err(unfit("is empty; download it again")),
-        1..=FILE_BYTES => Ok(bytes),
+        1..=FILE_BYTES => Ok((bytes, stamp)),
         _ => Err(unfit("is larger than 1 GiB; give a country or ASN database")),
     }
 }

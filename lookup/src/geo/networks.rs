@@ -13,6 +13,7 @@
 //! ```
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -50,6 +51,13 @@ impl<T: Copy + PartialEq> Networks<T> {
         v6: impl IntoIterator<Item = (Prefix<u128>, T)>,
     ) -> Self {
         Self { v4: nets(v4), v6: nets(v6), aliases: Vec::new() }
+    }
+
+    /// Gives back the room that nothing was written to, and lets rulesets share what is left.
+    pub(crate) fn share(mut self) -> Arc<Self> {
+        self.v4.shrink();
+        self.v6.shrink();
+        Arc::new(self)
     }
 
     /// The value of an address and its network.

@@ -40,6 +40,12 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
         Self { starts, values }
     }
 
+    /// Gives back the room that nothing was written to.
+    pub(crate) fn shrink(&mut self) {
+        self.starts.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// Gives everything from `start` on this value. Calls must come with ascending `start`; a second
     /// call with the same `start` replaces the first.
     pub fn append(&mut self, start: A, value: V) {
@@ -114,8 +120,7 @@ impl<A: Address, V: PartialEq> Ranges<A, V> {
             }
             i += usize::from(self.starts.get(i + 1).copied() == last.successor());
         }
-        joined.starts.shrink_to_fit();
-        joined.values.shrink_to_fit();
+        joined.shrink();
         joined
     }
 

@@ -54,7 +54,7 @@ impl Classes {
         let mut marks = Marks::default();
         let (v4, v6) = marks.read(policy);
         let evaluator = Evaluator::new(policy);
-        let operators = origins.operators(&|asn| evaluator.names(asn).then_some(asn));
+        let operators = origins.named_operators(&|asn| evaluator.names(asn).then_some(asn));
         let mut found = Found {
             evaluator: &evaluator,
             marks: &marks.marks.list,

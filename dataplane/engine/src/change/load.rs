@@ -47,10 +47,7 @@ impl Desk {
         };
         // A text is taken for what stands at the configured path: the files that it names are found
         // beside it.
-        let loaded = match text {
-            Some(text) => Loaded::of(&self.policy, text, moment(), revision)?,
-            None => Loaded::read(&self.policy, moment(), revision)?,
-        };
+        let loaded = before.reload(&self.policy, text, moment(), revision)?;
         let doubts = loaded.verify(&before);
         let Loaded { policy, ruleset, warnings, .. } = loaded;
         let policy = policy.source().text.clone();
