@@ -98,5 +98,9 @@ fn whole(entry: &Entry) -> String {
         let build = database.build.as_deref().unwrap_or("an unknown date");
         row(&database.kind, &format!("{}, built {build}", database.source));
     }
+    if !entry.changes.is_empty() {
+        text.push_str("changes\n");
+        entry.changes.iter().for_each(|change| text.push_str(&format!("  {change}\n")));
+    }
     format!("{text}\n{}", entry.policy)
 }

@@ -1,6 +1,6 @@
 //! The gateway under test: writes its configuration, runs the real binary, reads what it says.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -56,6 +56,8 @@ pub struct Setup {
     pub drops: String,
     /// Fail mode.
     pub fail: Fail,
+    /// Keeps the history of revisions in its folder, over restarts.
+    pub history: bool,
     /// Words before the command, such as `setpriv` with its options.
     pub wrapper: Vec<String>,
 }
@@ -78,6 +80,7 @@ impl Setup {
             log: "drops.jsonl",
             drops: String::new(),
             fail: Fail::Closed,
+            history: false,
             wrapper: Vec::new(),
         }
     }
@@ -90,13 +93,14 @@ impl Setup {
             Fail::Closed => "closed",
             Fail::Open => "open",
         };
+        let history = if self.history { "\n[history]\npath = \"history\"\n" } else { "" };
         format!(
             "policy = \"policy.toml\"\n\n\
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
              [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
              [drops]\npath = \"{folder}/{log}\"\nrate = {rate}\n{drops}\n\n\
              [control]\nsocket = \"{folder}/control.sock\"\n\n\
-             [fail]\nmode = \"{fail}\"\n"
+             [fail]\nmode = \"{fail}\"\n{history}"
         )
     }
 }
@@ -115,19 +119,35 @@ impl Gateway {
     /// When it ends instead, with what it printed.
     pub fn start(lab: &Lab, setup: &Setup) -> Result<Self> {
         let mut gateway = Self::spawn(lab, setup)?;
+        gateway.answers()?;
+        Ok(gateway)
+    }
+
+    /// Starts it anew over the same folder, after its process has ended: the policy's file, the drop
+    /// log and the history stay.
+    ///
+    /// # Errors
+    /// When it ends instead, with what it printed.
+    pub fn restart(&mut self, lab: &Lab, setup: &Setup) -> Result<()> {
+        let log = OpenOptions::new().append(true).open(self.scratch.path().join("stderr"));
+        let log = log.map_err(system("open", "the gateway's log"))?;
+        self.child = launch(lab, setup, self.scratch.path(), log)?;
+        self.answers()
+    }
+
+    /// Waits until it answers.
+    fn answers(&mut self) -> Result<()> {
         let begin = Instant::now();
-        loop {
-            if let Some(exit) = gateway.poll_exit()? {
-                return Err(gateway.failure(&format!("ended with {exit}")));
-            }
-            if gateway.status().is_ok() {
-                return Ok(gateway);
+        while self.status().is_err() {
+            if let Some(exit) = self.poll_exit()? {
+                return Err(self.failure(&format!("ended with {exit}")));
             }
             if begin.elapsed() > PATIENCE {
-                return Err(gateway.failure("did not answer in time"));
+                return Err(self.failure("did not answer in time"));
             }
             thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// Runs a gateway that should refuse its set-up: its exit status and what it printed as errors.
@@ -146,21 +166,9 @@ impl Gateway {
         let scratch = Scratch::new()?;
         write(&scratch.path().join("policy.toml"), &setup.policy)?;
         write(&scratch.path().join("gateway.toml"), &setup.config(scratch.path()))?;
-        let log_path = scratch.path().join("stderr");
-        let log = File::create(&log_path).map_err(system("create", "the gateway's log"))?;
-        let binary = binary()?;
-        let mut command = match setup.wrapper.split_first() {
-            None => lab.gateway.command(binary),
-            Some((program, words)) => {
-                let mut command = lab.gateway.command(program);
-                command.args(words).arg(binary);
-                command
-            }
-        };
-        command.arg("run").arg("--config").arg(scratch.path().join("gateway.toml"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let line = format!("{command:?}");
-        let child = command.spawn().map_err(|source| Error::Start { command: line, source })?;
+        let log = File::create(scratch.path().join("stderr"));
+        let log = log.map_err(system("create", "the gateway's log"))?;
+        let child = launch(lab, setup, scratch.path(), log)?;
         Ok(Self { child, scratch })
     }
 
@@ -326,6 +334,23 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs the binary over a folder that has its configuration.
+fn launch(lab: &Lab, setup: &Setup, folder: &Path, log: File) -> Result<Child> {
+    let binary = binary()?;
+    let mut command = match setup.wrapper.split_first() {
+        None => lab.gateway.command(binary),
+        Some((program, words)) => {
+            let mut command = lab.gateway.command(program);
+            command.args(words).arg(binary);
+            command
+        }
+    };
+    command.arg("run").arg("--config").arg(folder.join("gateway.toml"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let line = format!("{command:?}");
+    command.spawn().map_err(|source| Error::Start { command: line, source })
 }
 
 /// The gateway's binary: `PALISADE_BIN`, or the one built beside this one.

@@ -89,7 +89,7 @@ pub(crate) fn warnings(standing: &Standing) -> impl Iterator<Item = String> {
          writes an earlier policy into it"
             .to_owned()
     });
-    pending.into_iter().chain(differs).chain(standing.trouble.clone())
+    pending.into_iter().chain(differs).chain(standing.troubles.clone())
 }
 
 /// As gauges.

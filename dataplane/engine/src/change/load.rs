@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use lookup::{Loaded, Problem, Ruleset};
+use lookup::diff::written;
+use lookup::{Loaded, Policy, Problem, Ruleset};
 
 use super::{Desk, Origin, Refused, lock, moment};
 
@@ -11,6 +12,8 @@ use super::{Desk, Origin, Refused, lock, moment};
 pub(super) struct Next {
     pub(super) ruleset: Ruleset,
     pub(super) policy: String,
+    /// What it says otherwise than the policy in force.
+    pub(super) changes: Vec<String>,
     /// The revision whose policy it is.
     pub(super) back_to: Option<u32>,
     pub(super) warnings: Vec<String>,
@@ -24,7 +27,7 @@ impl Desk {
         origin: Origin,
         accept: bool,
     ) -> Result<(Arc<Ruleset>, Next), Refused> {
-        let (before, revision, past) = {
+        let (before, revision, past, in_force) = {
             let book = lock(&self.book);
             if let Some(wait) = book.waiting.wait(Instant::now()) {
                 return Err(Refused::Pending(wait));
@@ -38,7 +41,9 @@ impl Desk {
                 }
                 _ => None,
             };
-            (book.publisher.current(), book.publisher.next_revision(), past.map(Arc::clone))
+            let past = past.map(Arc::clone);
+            let in_force = book.history.policy();
+            (book.publisher.current(), book.publisher.next_revision(), past, in_force)
         };
         let back_to = past.as_ref().map(|entry| entry.facts.revision);
         let text = match origin {
@@ -50,6 +55,7 @@ impl Desk {
         let loaded = before.reload(&self.policy, text, moment(), revision)?;
         let doubts = loaded.verify(&before);
         let Loaded { policy, ruleset, warnings, .. } = loaded;
+        let changes = self.changes(in_force, &policy);
         let policy = policy.source().text.clone();
         let mut warnings: Vec<String> = warnings.iter().map(say).collect();
         match doubts {
@@ -57,7 +63,17 @@ impl Desk {
             Err(error) => return Err(Refused::Database(error)),
             Ok(()) => {}
         }
-        Ok((before, Next { ruleset, policy, back_to, warnings }))
+        Ok((before, Next { ruleset, policy, changes, back_to, warnings }))
+    }
+
+    /// What a policy says otherwise than the one in force, whose lists are read as they are now.
+    fn changes(&self, in_force: String, policy: &Policy) -> Vec<String> {
+        if in_force == policy.source().text {
+            return Vec::new();
+        }
+        // A list of the old policy may be gone: then the texts alone tell what changed.
+        let Ok((old, _)) = Policy::parse(&self.policy, in_force) else { return Vec::new() };
+        written(&old, policy).iter().map(ToString::to_string).collect()
     }
 }
 

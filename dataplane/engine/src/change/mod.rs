@@ -60,6 +60,8 @@ pub(crate) struct Desk {
     seen: Mutex<Seen>,
     /// The history on disk, where there is one.
     shelf: Option<Mutex<Shelf>>,
+    /// What was wrong with it at the start.
+    past: Option<String>,
 }
 
 /// What is in force, and what was.
@@ -88,6 +90,8 @@ struct Note {
     why: Option<String>,
     back_to: Option<u32>,
     confirm: Option<Duration>,
+    /// What the policy says otherwise than the one before.
+    changes: Vec<String>,
 }
 
 impl Desk {
@@ -107,10 +111,10 @@ impl Desk {
         history.add(Arc::clone(&first));
         let taken = publisher.taken();
         let waiting = Waiting::default();
-        let book = Mutex::new(Book { publisher, history, waiting, unwritten: 0, trouble });
+        let book = Mutex::new(Book { publisher, history, waiting, unwritten: 0, trouble: None });
         let (loading, seen) = (Mutex::new(()), Mutex::new(Seen::default()));
         let shelf = shelf.map(Mutex::new);
-        let desk = Self { policy, legends, taken, loading, book, seen, shelf };
+        let desk = Self { policy, legends, taken, loading, book, seen, shelf, past: trouble };
         desk.shelve(&first);
         desk
     }
@@ -124,7 +128,7 @@ impl Desk {
         if origin == Origin::Revision(None) && lock(&self.book).waiting.wait(begun).is_some() {
             return self.back(who, terms.why);
         }
-        let _one = lock(&self.loading);
+        let one = lock(&self.loading);
         let compiling = Instant::now();
         let (before, next) = self.compile(origin, terms.accept)?;
         let back_to = next.back_to;
@@ -137,12 +141,12 @@ impl Desk {
         warnings.extend(cuts);
         // The publisher alone holds what is superseded, so that no table is freed here.
         drop(before);
-        let note = Note { how, who, why: terms.why, back_to, confirm };
+        let note = Note { how, who, why: terms.why, back_to, confirm, changes: next.changes };
         let entry = {
             let mut book = lock(&self.book);
-            let kept = Kept { ruleset: book.publisher.current(), policy: book.history.policy() };
+            let kept = confirm.map(|within| (within, book.kept()));
             let entry = self.publish(&mut book, &note, next.ruleset, next.policy);
-            if let Some(within) = confirm {
+            if let Some((within, kept)) = kept {
                 let back_to = kept.ruleset.revision().0;
                 book.waiting.begin(Instant::now(), within, entry.facts.revision, back_to, kept);
             }
@@ -150,10 +154,12 @@ impl Desk {
         };
         let swap = self.effect(entry.facts.revision);
         let total = begun.elapsed();
-        warnings.extend(self.shelve(&entry));
         if confirm.is_none() && how != How::Reload {
             warnings.extend(self.settle(&entry));
         }
+        // The next change need not wait for the history's disk.
+        drop(one);
+        warnings.extend(self.shelve(&entry));
         Ok(Changed {
             revision: entry.facts.revision,
             compile_ms: Some(ms(compile)),
@@ -168,7 +174,7 @@ impl Desk {
     /// Keeps the revision that waits: its text becomes the policy's file.
     pub(crate) fn confirm(&self, who: Who) -> Result<Confirmed, Refused> {
         // Nothing is compiled while a revision waits; a file may still be on its way to the disk.
-        let _one = lock(&self.loading);
+        let one = lock(&self.loading);
         let (revision, entry) = {
             let mut book = lock(&self.book);
             let pending = book.waiting.end().ok_or(Refused::NothingWaits)?;
@@ -176,8 +182,9 @@ impl Desk {
         };
         let mut warnings = Vec::new();
         if let Some(entry) = entry {
-            warnings.extend(self.shelve(&entry));
             warnings.extend(self.settle(&entry));
+            drop(one);
+            warnings.extend(self.shelve(&entry));
         }
         Ok(Confirmed { revision, warnings })
     }
@@ -232,16 +239,24 @@ impl Desk {
         why: Option<String>,
     ) -> Arc<Entry> {
         let Pending { back_to, kept, .. } = pending;
-        let note = Note { how: How::Back, who, why, back_to: Some(back_to), confirm: None };
+        let note = Note { who, back_to: Some(back_to), ..Note::itself(How::Back, "", why) };
         let next = kept.ruleset.at(moment(), book.publisher.next_revision());
         self.publish(book, &note, next, kept.policy)
+    }
+}
+
+impl Book {
+    /// What is in force, to come back to.
+    fn kept(&self) -> Kept {
+        Kept { ruleset: self.publisher.current(), policy: self.history.policy() }
     }
 }
 
 impl Note {
     /// Of a revision that nobody asked for.
     fn itself(how: How, name: &str, why: Option<String>) -> Self {
-        Self { how, who: Who::itself(name), why, back_to: None, confirm: None }
+        let who = Who::itself(name);
+        Self { how, who, why, back_to: None, confirm: None, changes: Vec::new() }
     }
 }
 

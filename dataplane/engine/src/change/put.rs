@@ -29,7 +29,7 @@ pub(crate) struct Standing {
     /// Revisions that could not be written to the disk.
     pub(crate) unwritten: u64,
     /// What is wrong with the history on disk.
-    pub(crate) trouble: Option<String>,
+    pub(crate) troubles: Vec<String>,
 }
 
 impl Desk {
@@ -68,8 +68,13 @@ impl Desk {
     /// Writes an entry to the disk, if there is a history there; what went wrong.
     pub(super) fn shelve(&self, entry: &Entry) -> Option<String> {
         let shelf = lock(self.shelf.as_ref()?);
-        let written = shelf.write(entry);
-        let oldest = lock(&self.book).history.oldest();
+        let (entry, oldest) = {
+            let history = &lock(&self.book).history;
+            // It may have been confirmed meanwhile.
+            let newest = history.find(entry.facts.revision).map(|entry| &**entry);
+            (newest.unwrap_or(entry).clone(), history.oldest())
+        };
+        let written = shelf.write(&entry);
         shelf.prune(oldest.unwrap_or(0));
         drop(shelf);
         let mut book = lock(&self.book);
@@ -111,7 +116,7 @@ impl Desk {
                 differs: false,
                 history: book.history.len(),
                 unwritten: book.unwritten,
-                trouble: book.trouble.clone(),
+                troubles: self.past.iter().chain(&book.trouble).cloned().collect(),
             };
             (standing, book.history.last().map(Arc::clone))
         };
@@ -136,7 +141,7 @@ impl Desk {
 impl Note {
     /// The entry of a ruleset that comes into force now.
     pub(super) fn entry(&self, ruleset: &Ruleset, policy: String) -> Entry {
-        let Self { how, who, why, back_to, confirm } = self.clone();
+        let Self { how, who, why, back_to, confirm, changes } = self.clone();
         let geo = ruleset.geo();
         let country = database("country", &geo.country);
         let asn = geo.asn.as_ref().map(|info| database("asn", info));
@@ -150,7 +155,7 @@ impl Note {
             confirm: confirm.map(|within| Confirmation { within_s: within.as_secs(), by: None }),
             databases: std::iter::once(country).chain(asn).collect(),
         };
-        Entry { facts, policy }.plain()
+        Entry { facts, changes, policy }.plain()
     }
 }
 

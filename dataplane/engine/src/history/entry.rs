@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Who;
 
-/// The longest reason that is kept, characters.
+/// The longest reason, and line of a change, that is kept, characters.
 const WHY: usize = 1_000;
+/// Lines of changes that are kept; the texts have the rest.
+const CHANGES: usize = 200;
 
 /// How a revision came into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +89,9 @@ pub struct Entry {
     /// All but the text.
     #[serde(flatten)]
     pub facts: EntryFacts,
+    /// What the policy says otherwise than the one before it, in its own terms.
+    #[serde(default)]
+    pub changes: Vec<String>,
     /// The policy's text.
     pub policy: String,
 }
@@ -111,6 +116,10 @@ impl Entry {
             who.name = plain(&who.name);
             who.login = who.login.take().map(|login| plain(&login));
         }
+        let more = self.changes.len().saturating_sub(CHANGES);
+        self.changes.truncate(CHANGES);
+        self.changes.iter_mut().for_each(|change| *change = plain(change));
+        self.changes.extend((more > 0).then(|| format!("… and {more} more")));
         for database in &mut facts.databases {
             database.kind = plain(&database.kind);
             database.source = plain(&database.source);

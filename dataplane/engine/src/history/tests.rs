@@ -17,7 +17,7 @@ fn entry(revision: u32, policy: &str) -> Entry {
         confirm: (revision % 3 == 0).then_some(Confirmation { within_s: 60, by: None }),
         databases: vec![Database { kind: "country".into(), source: "x.mmdb".into(), build: None }],
     };
-    Entry { facts, policy: policy.into() }
+    Entry { facts, changes: vec!["+ a".into()], policy: policy.into() }
 }
 
 fn config(folder: &std::path::Path, keep: usize) -> HistoryConfig {
@@ -147,7 +147,11 @@ fn nothing_in_an_entry_moves_a_terminal() {
     hostile.facts.why = Some("\u{1b}[2J\u{7}".repeat(5_000));
     hostile.facts.who = Who { login: Some("a\nb".into()), ..Who::itself("\u{9b}x") };
     hostile.facts.databases[0].source = "\r".into();
-    let plain = hostile.plain().facts;
+    hostile.changes = vec!["\u{1b}".repeat(5_000); 300];
+    let entry = hostile.plain();
+    assert_eq!((entry.changes.len(), entry.changes[0].len()), (201, 1_000));
+    assert_eq!(entry.changes[200], "… and 100 more");
+    let plain = entry.facts;
     let why = plain.why.unwrap();
     assert!(why.chars().count() == 1_000 && !why.contains(char::is_control));
     let said = format!("{} {}", plain.who, plain.databases[0].source);
