@@ -14,6 +14,9 @@ const FLOWS: usize = 1 << 18;
 /// How often the filter does its work between bursts, by the recording's clock.
 const HOUSEKEEP_MS: u64 = 10;
 
+/// After such a silence nothing is remembered; the filter's clocks would wrap in longer ones.
+const SILENCE_MS: u64 = 1 << 30;
+
 /// What becomes of a packet, or of a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Outcome {
@@ -71,28 +74,32 @@ pub(super) struct Judge {
     records: Vec<filter::DropRecord>,
     actions: Actions,
     first_ms: Option<u64>,
+    last_ms: u64,
     housekept_ms: u64,
+}
+
+/// A filter that remembers nothing. Nobody aims at a replay: its keys need not be secret.
+fn fresh() -> Filter {
+    let config = FilterConfig {
+        flows: FLOWS,
+        records_per_s: u32::MAX,
+        key: [1; 16],
+        timeouts: Timeouts::default(),
+    };
+    Filter::new(config, Arc::new(Shared::new(FLOWS, [2; 16])))
 }
 
 impl Judge {
     /// Reads a policy.
     pub(super) fn load(path: &Path, now: Moment) -> Result<Self, LoadError> {
-        let loaded = Loaded::read(path, now, Revision(1))?;
-        // Nobody aims at a replay: its keys need not be secret.
-        let config = FilterConfig {
-            flows: FLOWS,
-            records_per_s: u32::MAX,
-            key: [1; 16],
-            timeouts: Timeouts::default(),
-        };
-        let shared = Arc::new(Shared::new(FLOWS, [2; 16]));
         Ok(Self {
-            loaded,
+            loaded: Loaded::read(path, now, Revision(1))?,
             now: None,
-            filter: Filter::new(config, shared),
+            filter: fresh(),
             records: Vec::new(),
             actions: Actions::new(),
             first_ms: None,
+            last_ms: 0,
             housekept_ms: 0,
         })
     }
@@ -135,7 +142,11 @@ impl Judge {
         let unix_ms = time_ns / 1_000_000;
         let first_ms = *self.first_ms.get_or_insert(unix_ms);
         // The clock of timeouts never goes back, whatever the recording's does.
-        let mono_ms = unix_ms.saturating_sub(first_ms).max(self.housekept_ms);
+        let mono_ms = unix_ms.saturating_sub(first_ms).max(self.last_ms);
+        if mono_ms - self.last_ms > SILENCE_MS {
+            self.filter = fresh();
+        }
+        self.last_ms = mono_ms;
         let now = Now { unix_ns: time_ns, mono_ms };
         let Self { loaded, now: at, filter, records, actions, .. } = self;
         let rules = at.as_ref().unwrap_or(&loaded.ruleset);

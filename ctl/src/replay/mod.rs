@@ -11,6 +11,8 @@ mod judge;
 mod ng;
 mod packet;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
