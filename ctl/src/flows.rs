@@ -1,8 +1,8 @@
 //! Recorded flows: one JSON object a line, as `palisade flows --json` writes them.
 //!
 //! A flow has two ends. They may be named as a packet's (`src_ip`, `dest_ip` and their ports) with the
-//! side that it arrived on, or as the flow table's (`remote`, `local`) with who opened it. Lines are
-//! read with a bound, so that a file without end or without lines takes no memory.
+//! side that it arrived on, or as the flow table does (`remote_ip`, `local_ip`) with who opened it. Lines
+//! are read with a bound, so that a file without end or without lines takes no memory.
 
 use std::fmt;
 use std::fs::File;

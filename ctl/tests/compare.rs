@@ -160,10 +160,11 @@ fn diff_of_databases_says_whether_a_gateway_takes_the_update() {
     assert!(answer["refused"][0]["message"].as_str().unwrap().contains("under half"), "{answer}");
 }
 
-/// Flows as `palisade flows --json` might write them, in both forms, and lines that are none.
+/// Flows by the ends of a packet and, as `palisade flows --json` writes them, by outside and inside; and
+/// lines that are none.
 const FLOWS: &str = r#"{"src_ip":"2.0.0.1","src_port":5000,"dest_ip":"10.0.0.1","dest_port":443,"proto":"tcp","side":"outside"}
 {"remote":"3.0.0.1","remote_port":5000,"local":"10.0.0.1","local_port":443,"proto":6,"side":"outside"}
-{"remote":"2.0.0.2","remote_port":443,"local":"10.0.0.9","local_port":5001,"proto":"TCP","side":"inside"}
+{"worker":0,"remote_ip":"2.0.0.2","remote_port":443,"local_ip":"10.0.0.9","local_port":5001,"proto":"TCP","country":"FR","asn":null,"domain":null,"state":"open","opened":"inside","revision":3,"judged":"2026-11-01T00:00:00Z","silent_ms":1,"packets":9}
 {"src_ip":"1.0.0.1","src_port":5000,"dest_ip":"10.0.0.1","dest_port":443,"proto":"tcp","side":"outside","vlan":[7]}
 
 {"src_ip":"2a00::1","src_port":5000,"dest_ip":"10.0.0.1","dest_port":443,"proto":"tcp"}

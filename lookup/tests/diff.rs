@@ -1,5 +1,7 @@
 //! What changes between two policies and between two databases.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Exceptions that end: what they let in, until when, and what beats them.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::path::Path;
 
 use lookup::{Ask, Loaded, Moment, Revision, Ruleset};

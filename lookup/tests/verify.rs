@@ -1,5 +1,7 @@
 //! Databases that may not take the place of the one in force, and those that may.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::net::Ipv4Addr;
