@@ -101,6 +101,10 @@ fn text(answer: &Value, from: &str, to: &str) -> String {
     for name in ["reason", "rule", "domain", "service"] {
         row(name, word(&answer[name]));
     }
+    let exception = &answer["exception"];
+    for (name, field) in [("until", "until"), ("owner", "owner"), ("why", "reason")] {
+        row(name, word(&exception[field]));
+    }
     let (ip, judged) = (word(&source["ip"]), word(&answer["judged"]));
     row("judged", ip.zip(judged).map(|(ip, judged)| format!("{ip} (the packet's {judged})")));
     row("vlan", answer["vlan"].as_u64().filter(|vlan| *vlan > 0).map(|vlan| vlan.to_string()));

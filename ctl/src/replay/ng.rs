@@ -116,7 +116,7 @@ impl Ng {
         buffer: &mut Vec<u8>,
         inner: u32,
     ) -> Result<(), CaptureError> {
-        if inner < 8 || inner > DESCRIPTION_BYTES || self.interfaces.len() == INTERFACES {
+        if !(8..=DESCRIPTION_BYTES).contains(&inner) || self.interfaces.len() == INTERFACES {
             return Err(input.damaged("an interface that cannot be one"));
         }
         body(input, buffer, inner)?;

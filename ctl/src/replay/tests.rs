@@ -6,6 +6,9 @@ use super::packet::{Ends, frame};
 /// A packet as it is written: seconds, nanoseconds, bytes on the wire, what was kept.
 type Written = (u32, u32, u32, Vec<u8>);
 
+/// A packet as it is read: nanoseconds since 1970, bytes on the wire, what was kept.
+type Found = (u64, u32, Vec<u8>);
+
 fn packets() -> Vec<Written> {
     vec![
         (1_700_000_000, 1_000, 60, vec![1; 60]),
@@ -83,7 +86,7 @@ fn pcapng(big: bool, resolution: Option<u8>, packets: &[Written]) -> Vec<u8> {
 }
 
 /// All packets of a file, and how it ended.
-fn read(file: &[u8]) -> (Vec<(u64, u32, Vec<u8>)>, Option<CaptureError>) {
+fn read(file: &[u8]) -> (Vec<Found>, Option<CaptureError>) {
     let mut found = Vec::new();
     let mut capture = match Capture::open(file) {
         Ok(capture) => capture,
@@ -100,7 +103,7 @@ fn read(file: &[u8]) -> (Vec<(u64, u32, Vec<u8>)>, Option<CaptureError>) {
     }
 }
 
-fn expected(packets: &[Written]) -> Vec<(u64, u32, Vec<u8>)> {
+fn expected(packets: &[Written]) -> Vec<Found> {
     let time = |it: &Written| u64::from(it.0) * 1_000_000_000 + u64::from(it.1);
     packets.iter().map(|it| (time(it), it.2, it.3.clone())).collect()
 }
