@@ -119,6 +119,11 @@ impl Desk {
         desk
     }
 
+    /// Where the policy stands, from any folder.
+    pub(crate) fn stands(&self) -> PathBuf {
+        std::path::absolute(&self.policy).unwrap_or_else(|_| self.policy.clone())
+    }
+
     /// Compiles another policy and puts it in force; the last good one stays when it is refused.
     pub(crate) fn change(&self, ask: Ask) -> Result<Changed, Refused> {
         let begun = Instant::now();

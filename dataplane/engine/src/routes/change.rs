@@ -29,7 +29,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     change::{Ask, Origin, POLICY_BYTES, Refused, Wish},
-    history::Who,
+    history::{Entry, Who},
     state::State,
 };
 
@@ -113,8 +113,18 @@ async fn history(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 async fn entry(Shared(state): Shared<Arc<State>>, Path(revision): Path<u32>) -> Response {
-    match state.desk().entry(revision) {
-        Some(entry) => Json(&*entry).into_response(),
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        #[serde(flatten)]
+        entry: &'a Entry,
+        /// Where the policy stands, so that the files that it names can be found.
+        path: &'a str,
+    }
+    let desk = state.desk();
+    match desk.entry(revision) {
+        Some(entry) => {
+            Json(Answer { entry: &entry, path: &desk.stands().to_string_lossy() }).into_response()
+        }
         None => (StatusCode::NOT_FOUND, Refused::Unknown(revision).to_string()).into_response(),
     }
 }
