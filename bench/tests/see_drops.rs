@@ -46,7 +46,7 @@ fn the_last_drops_are_shown_as_they_are_asked_for() {
         let expected: Vec<_> =
             all.iter().filter(|record| holds(record)).map(|r| r.timestamp.clone()).collect();
         let limit = all.len().to_string();
-        let words = [&["drops", "--json", "--limit", &limit], words].concat();
+        let words = [&["drops", "--json", "--limit", &limit][..], words].concat();
         for source in [&[][..], &["--log", &log]] {
             let words = [&words[..], source].concat();
             let text = gateway.ask(&words).unwrap();

@@ -15,6 +15,9 @@ use crate::client::ask;
 use crate::table::{right, table};
 use crate::words::written;
 
+/// Sources shown.
+const SOURCES: usize = 10;
+
 /// Prints the status as tables or as JSON.
 pub(crate) fn show(args: &cli::Status) -> ExitCode {
     let body = match ask(&args.control, Method::GET, "/status") {
@@ -42,7 +45,14 @@ fn tables(status: &Status) -> String {
         status.geo.source,
         status.geo.age_days.map(|days| format!(", {days} days old")).unwrap_or_default(),
     );
-    for table in [packets(status), workers(status), interfaces(status), domains(status)] {
+    for table in [
+        packets(status),
+        workers(status),
+        interfaces(status),
+        domains(status),
+        sources(status),
+        sinks(status),
+    ] {
         text.push_str(&table.to_string());
         text.push_str("\n\n");
     }
@@ -82,6 +92,8 @@ fn workers(status: &Status) -> Table {
         "tx",
         "completion",
         "frames",
+        "burst p50 us",
+        "p99 us",
     ]);
     for worker in &status.workers {
         let frames = &worker.frames;
@@ -97,10 +109,12 @@ fn workers(status: &Status) -> Table {
             frames.completion,
             frames.total,
         ];
+        let times = [worker.burst_ns.p50, worker.burst_ns.p99];
+        let times = times.map(|time_ns| format!("{:.1}", time_ns as f64 / 1e3));
         let first = [worker.core.to_string(), worker.queue.to_string(), worker.mode.clone()];
-        table.add_row(first.into_iter().chain(counts.iter().map(u64::to_string)));
+        table.add_row(first.into_iter().chain(counts.iter().map(u64::to_string)).chain(times));
     }
-    right(table, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    right(table, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
 }
 
 fn interfaces(status: &Status) -> Table {
@@ -130,10 +144,36 @@ fn interfaces(status: &Status) -> Table {
 }
 
 fn domains(status: &Status) -> Table {
-    let mut table = table(&["domain", "allowed", "dropped", "shadowed"]);
+    let mut table = table(&["domain", "allowed", "dropped", "shadowed", "networks dropped lately"]);
     for (name, domain) in &status.domains {
-        let counts = [domain.allowed, domain.dropped, domain.shadowed];
+        let counts = [domain.allowed, domain.dropped, domain.shadowed, domain.networks];
         table.add_row(iter::once(name.clone()).chain(counts.iter().map(u64::to_string)));
     }
-    right(table, &[1, 2, 3])
+    right(table, &[1, 2, 3, 4])
+}
+
+/// The busiest dropped sources of all domains.
+fn sources(status: &Status) -> Table {
+    let mut table = table(&["source", "country", "asn", "domain", "dropped", "ports", "last port"]);
+    for source in status.sources.iter().take(SOURCES) {
+        table.add_row([
+            source.source.to_string(),
+            source.country.clone().unwrap_or_else(|| "--".to_owned()),
+            source.asn.map(|asn| asn.to_string()).unwrap_or_default(),
+            source.domain.clone().unwrap_or_else(|| "(no service)".to_owned()),
+            source.dropped.to_string(),
+            source.ports.to_string(),
+            source.last_port.to_string(),
+        ]);
+    }
+    right(table, &[2, 4, 5, 6])
+}
+
+fn sinks(status: &Status) -> Table {
+    let mut table = table(&["sink", "where", "written", "lost"]);
+    for sink in &status.sinks {
+        let counts = [sink.written.to_string(), sink.lost.to_string()];
+        table.add_row([sink.name.clone(), sink.to.clone()].into_iter().chain(counts));
+    }
+    right(table, &[2, 3])
 }

@@ -100,6 +100,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     [
         "GET /status HTTP/1.1\r\nhost: palisade\r\n\r\n",
         "GET /metrics HTTP/1.1\r\nhost: palisade\r\naccept: */*\r\nconnection: close\r\n\r\n",
+        "GET /drops?limit=5&domain=a%20b&from=10.0.0.0/8 HTTP/1.1\r\nhost: palisade\r\n\r\n",
+        "GET /drops/follow?country=DE HTTP/1.1\r\nhost: palisade\r\n\r\n",
+        "GET /flows?from=::/0&limit=1 HTTP/1.1\r\nhost: palisade\r\n\r\n",
+        "GET /explain?from=192.0.2.1&to=10.1.0.80:80/tcp HTTP/1.1\r\nhost: palisade\r\n\r\n",
         "POST /reload HTTP/1.1\r\nhost: palisade\r\ncontent-length: 0\r\n\r\n",
         "POST /reload HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "POST /apply HTTP/1.1\r\nhost: x\r\ncontent-length: 47\r\n\r\n\

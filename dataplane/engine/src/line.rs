@@ -40,6 +40,11 @@ pub(crate) struct Explanation<'a> {
     revision: u32,
     suppressed: u32,
     shadow: bool,
+    /// Of an exception that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }
 
 impl<'a> Line<'a> {
@@ -50,6 +55,7 @@ impl<'a> Line<'a> {
         interfaces: &'a [String; 2],
     ) -> Self {
         let origin = legend.zip(record.remote()).map(|(legend, remote)| legend.origin(remote));
+        let exception = legend.zip(record.rule).and_then(|(legend, id)| legend.exception(id));
         let [outside, inside] = interfaces;
         Self {
             timestamp: timestamp(record.time_ns),
@@ -76,6 +82,8 @@ impl<'a> Line<'a> {
                 revision: record.revision.0,
                 suppressed: record.suppressed,
                 shadow: matches!(record.kind, RecordKind::Shadow(_)),
+                owner: exception.map(|exception| exception.owner.as_str()),
+                until: exception.map(|exception| exception.until.to_string()),
             },
         }
     }

@@ -139,7 +139,8 @@ impl Logger {
 
     /// Tells the patterns of the interval, when it is over.
     fn sum_up(&mut self) {
-        let Some(watch) = &mut self.watch else { return };
+        // While the log takes nothing, the interval goes on: patterns never pile up in front of it.
+        let Some(watch) = self.watch.as_mut().filter(|_| self.sinks.room()) else { return };
         for pattern in watch.look(&self.legends, &self.recent) {
             self.tell(Event::Pattern(Arc::new(pattern)));
         }

@@ -80,6 +80,12 @@ fn packets(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
         "Packets a shadow domain would have dropped",
         workers().map(|(i, packets)| one((i, packets.shadowed))),
     )?;
+    counter(
+        encoder,
+        "exception_flows",
+        "First packets of flows that an exception allowed",
+        workers().map(|(i, packets)| one((i, packets.exceptions))),
+    )?;
     let records = |(i, records): (usize, RecordCounts)| {
         let RecordCounts { recorded, suppressed, lost } = records;
         let fates = [("recorded", recorded), ("suppressed", suppressed), ("lost", lost)];
@@ -96,6 +102,12 @@ fn packets(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
         "shadow_records",
         "Records of shadowed packets by what became of them",
         workers().flat_map(|(i, packets)| records((i, packets.shadow_records))),
+    )?;
+    counter(
+        encoder,
+        "exception_records",
+        "Records of what exceptions allowed by what became of them",
+        workers().flat_map(|(i, packets)| records((i, packets.exception_records))),
     )
 }
 

@@ -89,3 +89,48 @@ impl Recent {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pattern::{Facts, Pattern};
+
+    fn event(number: u64) -> Event {
+        let palisade = Facts { interval_s: number, ..Facts::default() };
+        let (timestamp, event_type) = (String::new(), "pattern");
+        Event::Pattern(Arc::new(Pattern { timestamp, event_type, palisade }))
+    }
+
+    fn numbers(events: &[Event]) -> Vec<u64> {
+        let number = |event: &Event| match event {
+            Event::Pattern(pattern) => pattern.palisade.interval_s,
+            Event::Record(..) => u64::MAX,
+        };
+        events.iter().map(number).collect()
+    }
+
+    #[test]
+    fn a_reader_sees_each_event_once_or_is_told_how_many_it_missed() {
+        let recent = Recent::default();
+        let remembered = REMEMBERED as u64;
+        let (mut seen, mut missed, mut next, mut told) = (0, 0, 0, 0);
+        // Bursts of events, below and above what is remembered, and a reader that takes a few each time.
+        for burst in [0, 1, 5, 600, remembered - 1, remembered, remembered + 1, 3 * remembered] {
+            recent.push((told..told + burst).map(event));
+            told += burst;
+            let piece = recent.piece(next, 700);
+            missed += piece.missed;
+            let first = next + piece.missed;
+            let count = piece.events.len() as u64;
+            assert_eq!(numbers(&piece.events), (first..first + count).collect::<Vec<_>>());
+            (seen, next) = (seen + count, piece.next);
+            assert_eq!(seen + missed, next);
+        }
+        assert!(missed > 0 && recent.next() == told);
+        assert_eq!(numbers(&recent.all()), (told - remembered..told).collect::<Vec<_>>());
+        let piece = recent.piece(told + 5, 1);
+        assert_eq!((piece.missed, piece.events.len(), piece.next), (0, 0, told));
+    }
+}

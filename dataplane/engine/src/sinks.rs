@@ -11,6 +11,8 @@
 mod datagram;
 mod journal;
 mod syslog;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -39,6 +41,7 @@ const DOMAIN: &str = "{domain}";
 #[derive(Debug)]
 pub(crate) struct Sinks {
     path: PathBuf,
+    by_domain: bool,
     rotate: Option<Rotate>,
     /// By domain; one with an empty name when all share one.
     logs: HashMap<String, Log>,
@@ -86,6 +89,7 @@ impl Sinks {
             journal.map(|path| Outlet::unix("journald", path.clone(), account("journald")));
         let mut sinks = Self {
             path: drops.path.clone(),
+            by_domain: drops.path.to_string_lossy().contains(DOMAIN),
             rotate: drops.rotate,
             logs: HashMap::new(),
             waiting: 0,
@@ -96,10 +100,10 @@ impl Sinks {
             words: Vec::new(),
         };
         let name = sinks.log_of(None);
-        let log = sinks.log(&name);
-        let path = sinks.path_of(&name);
+        let log = sinks.log(name);
+        let path = sinks.path_of(name);
         let log = log.open().map_err(Error::path("open the drop log", &path))?;
-        sinks.logs.insert(name, log);
+        sinks.logs.insert(name.to_owned(), log);
         Ok(sinks)
     }
 
@@ -129,16 +133,14 @@ impl Sinks {
         }
         self.line.push(b'\n');
         self.waiting += self.line.len();
-        let line = std::mem::take(&mut self.line);
         let name = self.log_of(shown.domain());
-        if !self.logs.contains_key(&name) {
-            let log = self.log(&name);
-            self.logs.insert(name.clone(), log);
+        if let Some(log) = self.logs.get_mut(name) {
+            log.push(&self.line);
+            return;
         }
-        if let Some(log) = self.logs.get_mut(&name) {
-            log.push(&line);
-        }
-        self.line = line;
+        let mut log = self.log(name);
+        log.push(&self.line);
+        self.logs.insert(name.to_owned(), log);
     }
 
     /// Writes what waits; `false` when some of it waits on in front of a file.
@@ -176,9 +178,8 @@ impl Sinks {
     }
 
     /// The name that an event's log goes by.
-    fn log_of(&self, domain: Option<&str>) -> String {
-        let many = self.path.to_string_lossy().contains(DOMAIN);
-        if many { domain.unwrap_or(NO_DOMAIN).to_owned() } else { String::new() }
+    fn log_of<'a>(&self, domain: Option<&'a str>) -> &'a str {
+        if self.by_domain { domain.unwrap_or(NO_DOMAIN) } else { "" }
     }
 
     fn log(&self, name: &str) -> Log {

@@ -191,6 +191,8 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
             records: records(counters.records),
             shadowed: counters.shadowed,
             shadow_records: records(counters.shadow_records),
+            exceptions: counters.exceptions,
+            exception_records: records(counters.exception_records),
         },
     }
 }

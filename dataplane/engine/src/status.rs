@@ -58,6 +58,10 @@ pub struct Packets {
     pub shadowed: u64,
     /// What became of their records.
     pub shadow_records: RecordCounts,
+    /// First packets of flows that an exception allowed; they are among `forwarded`.
+    pub exceptions: u64,
+    /// What became of their records.
+    pub exception_records: RecordCounts,
 }
 
 /// Where the record of a drop went.
@@ -230,6 +234,7 @@ impl Packets {
         self.received == self.forwarded + self.passed + dropped
             && dropped == self.records.total()
             && self.shadowed == self.shadow_records.total()
+            && self.exceptions == self.exception_records.total()
     }
 
     /// Adds another worker's packets.
@@ -243,6 +248,8 @@ impl Packets {
         }
         self.records.add(other.records);
         self.shadow_records.add(other.shadow_records);
+        self.exceptions += other.exceptions;
+        self.exception_records.add(other.exception_records);
     }
 }
 

@@ -262,7 +262,8 @@ impl Scene<'_> {
         for event in self.recent.iter().rev() {
             let Event::Record(record, Some(legend)) = event else { continue };
             let told = |port| found.iter().any(|one| one.dest_port == port);
-            if is_one(record, legend) && (!told(record.dst_port) || found.is_empty()) {
+            let dropped = record.reason().is_some();
+            if dropped && !told(record.dst_port) && is_one(record, legend) {
                 found.push(Exemplar {
                     src_ip: record.src(),
                     src_port: record.src_port,

@@ -58,7 +58,7 @@ fn the_text_has_the_numbers_of_the_status() {
         "palisade_received_packets_total{worker=\"0\"} 7",
         "palisade_dropped_packets_total{worker=\"0\",reason=\"no_service\"} 3",
         "palisade_drop_records_total{worker=\"0\",fate=\"suppressed\"} 2",
-        "palisade_burst_seconds{worker=\"0\",quantile=\"0.5\"} 1.5e-6",
+        "palisade_burst_seconds{worker=\"0\",quantile=\"0.5\"} 0.0000015",
         "palisade_country_flows_allowed_total{domain=\"web\",country=\"DE\"} 5",
         "palisade_sink_lines_total{sink=\"log\",fate=\"written\"} 9",
         "palisade_revision 5",

@@ -83,7 +83,7 @@ fn lines(recent: &Recent, choice: &Choice, most: usize) -> Vec<u8> {
 /// The last events, and all that come.
 pub(super) async fn follow(
     Shared(state): Shared<Arc<State>>,
-    Extension(endless): Extension<Endless>,
+    endless: Option<Extension<Endless>>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
     let most = wanted.limit.unwrap_or(10);
@@ -95,7 +95,10 @@ pub(super) async fn follow(
         let error = format!("{FOLLOWERS} clients follow already");
         return (StatusCode::SERVICE_UNAVAILABLE, error).into_response();
     };
-    endless.set();
+    // A server that knows no endless answers bounds this one as any other.
+    if let Some(Extension(endless)) = endless {
+        endless.set();
+    }
     let recent = Arc::clone(&state.view().recent);
     let next = recent.next();
     let ready = lines(&recent, &choice, most);
