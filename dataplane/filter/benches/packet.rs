@@ -1,37 +1,51 @@
-//! What one packet costs, in bursts of 64: the parsing floor, hits, new flows, drops.
+//! What one packet costs: nanoseconds on the core, in bursts of 64, beside a forwarder that judges nothing.
 //!
-//! `cargo bench -p palisade-filter`; the figures are per packet, in time on the core, so that a busy
-//! machine does not count.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a bench fails by panicking"
-)]
-#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+//! `cargo bench -p palisade-filter --bench packet [-- FILTER]` prints one row for each kind of packet
+//! whose name has FILTER in it: the median and the best of some rounds. Time is that of the thread (what
+//! the kernel says it ran), so that a busy machine counts for less; still, compare rows of one run only.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+#![allow(clippy::print_stdout, reason = "it prints a table")]
 
 #[path = "../tests/cases/frames.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod frames;
-#[path = "../tests/cases/lab.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod lab;
+mod policies;
 
-use std::time::Duration;
+use std::hint::black_box;
+use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use filter::{Actions, BURST, DropRecord, Full, Records};
-use lab::Lab;
-use lookup::Side::{self, Outside};
+use filter::{
+    Action, Actions, BURST, DropRecord, Filter, FilterConfig, Full, Now, Records, Shared, Timeouts,
+};
+use lookup::{Ruleset, Side};
+
+const ROUNDS: usize = 9;
+const MILLION: u32 = 1 << 20;
+/// Every flow is new again: longer than a silent UDP flow is remembered.
+const ANEW_MS: u64 = 31_000;
 
 /// Takes every record and keeps none.
 struct Sink;
 
 impl Records for Sink {
     fn push(&mut self, record: DropRecord) -> Result<(), Full> {
-        std::hint::black_box(record);
+        black_box(record);
         Ok(())
     }
+}
+
+/// What one row measures.
+struct Row {
+    name: String,
+    policy: String,
+    /// A frame, and how many flows are made of it.
+    template: Vec<u8>,
+    count: u32,
+    /// What the clock goes on by with each time over all flows.
+    wait_ms: u64,
+    records_per_s: u32,
+    /// Nobody judges.
+    empty: bool,
 }
 
 /// `count` frames of different flows in an order that no prefetcher guesses.
@@ -58,59 +72,124 @@ fn on_core_ns() -> u64 {
     line.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Time for `packets` packets of `frames`, over and over; `wait_ms` passes with each round.
-fn run(lab: &mut Lab, side: Side, frames: &[Vec<u8>], packets: u64, wait_ms: u64) -> Duration {
-    let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-    let mut actions = Actions::new();
-    let start_ns = on_core_ns();
-    let mut done = 0;
-    for burst in frames.chunks(BURST).cycle() {
-        if done >= packets {
-            break;
-        }
-        if done % frames.len() as u64 == 0 {
-            lab.now_ms += wait_ms;
-        }
-        let now = lab.now();
-        lab.workers[0].process(&lab.rules, now, side, burst, &mut actions, &mut Sink);
-        done += burst.len() as u64;
-    }
-    let spent = Duration::from_nanos(on_core_ns() - start_ns);
-    spent.mul_f64(packets as f64 / done as f64)
+/// A filter with its clock.
+struct Trial {
+    rules: Ruleset,
+    filter: Filter,
+    now: Now,
+    actions: Actions,
 }
 
-fn packets(c: &mut Criterion) {
-    let mut group = c.benchmark_group("packet");
-    group.sample_size(10).measurement_time(Duration::from_secs(1));
-    group.warm_up_time(Duration::from_millis(300)).throughput(Throughput::Elements(1));
-    let http = frames::udp("198.51.100.1:999", "10.2.0.1:53");
-    let http6 = frames::udp("[2001:db8:de::1]:999", "[fd00:2::1]:53");
+impl Trial {
+    fn new(row: &Row) -> Self {
+        let shared = Arc::new(Shared::new(MILLION as usize, [7; 16]));
+        let config = FilterConfig {
+            flows: MILLION as usize,
+            records_per_s: row.records_per_s,
+            key: [5; 16],
+            timeouts: Timeouts::default(),
+        };
+        Self {
+            rules: policies::compile(&row.policy),
+            filter: Filter::new(config, shared),
+            now: Now { unix_ns: 1_700_000_000_000_000_000, mono_ms: 1_000_000 },
+            actions: Actions::new(),
+        }
+    }
+
+    /// Nanoseconds a packet, over all frames once or more.
+    fn round(&mut self, row: &Row, frames: &[&[u8]]) -> f64 {
+        let times = (1_usize << 19).div_ceil(frames.len());
+        let start_ns = on_core_ns();
+        for _ in 0..times {
+            self.now.mono_ms += row.wait_ms;
+            for burst in frames.chunks(BURST) {
+                if row.empty {
+                    forward(burst, &mut self.actions);
+                } else {
+                    let Self { rules, filter, now, actions } = self;
+                    filter.process(rules, *now, Side::Outside, burst, actions, &mut Sink);
+                }
+                black_box(&self.actions);
+            }
+        }
+        (on_core_ns() - start_ns) as f64 / (times * frames.len()) as f64
+    }
+}
+
+/// The empty forwarder: it looks at each frame, and lets it through.
+#[inline(never)]
+fn forward(burst: &[&[u8]], actions: &mut Actions) {
+    actions.clear();
+    for frame in burst {
+        let known = black_box(frame.first().is_some());
+        actions.push(if known { Action::Forward } else { Action::Drop });
+    }
+}
+
+fn measure(row: &Row) {
+    let mut trial = Trial::new(row);
+    let all = flows(&row.template, row.count);
+    let frames: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+    trial.round(row, &frames);
+    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| trial.round(row, &frames)).collect();
+    rounds.sort_by(f64::total_cmp);
+    println!("{:32} {:8.1} {:8.1}", row.name, rounds[ROUNDS / 2], rounds[0]);
+}
+
+fn rows() -> Vec<Row> {
+    let allowed = frames::udp("198.51.100.1:999", "10.2.0.1:53");
+    let allowed6 = frames::udp("[2001:db8:de::1]:999", "[fd00:2::1]:53");
     let denied = frames::udp("203.0.113.1:999", "10.2.0.1:53");
+    let denied6 = frames::udp("[2001:db8:c::1]:999", "[fd00:2::1]:53");
+    // As the embedded table has it.
+    let german = frames::udp("91.0.0.1:999", "10.2.0.1:53");
+    let chinese = frames::udp("36.110.0.1:999", "10.2.0.1:53");
     let stray = frames::udp("203.0.113.1:999", "10.2.0.1:54");
-    let mut arp = vec![0xff; 12];
-    arp.extend([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
-    arp.extend([0; 20]);
-    let million = 1 << 20;
-    for (name, frames, wait_ms, rate) in [
-        ("pass", vec![arp; 64], 0, 0),
-        ("hit/64", flows(&http, 64), 0, 0),
-        ("hit/64/v6", flows(&http6, 64), 0, 0),
-        ("hit/1M", flows(&http, million), 0, 0),
-        ("hit/1M/v6", flows(&http6, million), 0, 0),
-        ("new", flows(&http, million), 31_000, 0),
-        ("new/v6", flows(&http6, million), 31_000, 0),
-        ("drop/suppressed", flows(&denied, 1 << 16), 0, 0),
-        ("drop/recorded", flows(&denied, 1 << 16), 1000, u32::MAX),
-        ("drop/no service", flows(&stray, 1 << 16), 0, 0),
-    ] {
-        let mut lab = Lab::with("policy", 1, 1 << 20, rate);
-        run(&mut lab, Outside, &frames, frames.len() as u64, wait_ms);
-        group.bench_function(name, |bench| {
-            bench.iter_custom(|packets| run(&mut lab, Outside, &frames, packets, wait_ms));
+    let (flood, all) = (1 << 16, u32::MAX);
+    let lab = policies::lab();
+    let mut rows = Vec::new();
+    let mut add = |name: &str, policy: &str, frame: &[u8], (count, wait_ms, rate)| {
+        rows.push(Row {
+            name: name.to_owned(),
+            policy: policy.to_owned(),
+            template: frame.to_vec(),
+            count,
+            wait_ms,
+            records_per_s: rate,
+            empty: name == "empty",
         });
+    };
+    add("empty", &lab, &allowed, (64, 0, 0));
+    add("hit/64", &lab, &allowed, (64, 0, 0));
+    add("hit/64/v6", &lab, &allowed6, (64, 0, 0));
+    add("hit/100k", &lab, &allowed, (100_000, 0, 0));
+    add("hit/1M", &lab, &allowed, (MILLION, 0, 0));
+    add("hit/1M/v6", &lab, &allowed6, (MILLION, 0, 0));
+    add("new", &lab, &allowed, (MILLION, ANEW_MS, 0));
+    add("new/v6", &lab, &allowed6, (MILLION, ANEW_MS, 0));
+    add("new/64k", &lab, &allowed, (flood, ANEW_MS, 0));
+    add("drop/suppressed", &lab, &denied, (flood, 0, 0));
+    add("drop/suppressed/v6", &lab, &denied6, (flood, 0, 0));
+    add("drop/recorded", &lab, &denied, (flood, 1000, all));
+    add("drop/no service", &lab, &stray, (flood, 0, 0));
+    for (countries, services, domains) in policies::SIZES {
+        let policy = policies::flat(countries, services, domains);
+        for (kind, frame, wait_ms) in [("new", &german, ANEW_MS), ("drop", &chinese, 0)] {
+            let name = format!("flat/{kind}/{countries}c {services}s {domains}d");
+            add(&name, &policy, frame, (flood, wait_ms, 0));
+        }
     }
-    group.finish();
+    rows
 }
 
-criterion_group!(benches, packets);
-criterion_main!(benches);
+fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    println!("{:32} {:>8} {:>8}", "ns a packet", "median", "best");
+    for row in rows() {
+        if wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part)) {
+            measure(&row);
+        }
+    }
+}
