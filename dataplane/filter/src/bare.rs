@@ -76,11 +76,8 @@ impl FlowTable {
         let mut hashes = [0; BURST];
         for (FlowKey(key), hash) in keys.iter().zip(&mut hashes) {
             *hash = self.hasher.hash(key);
-            self.table.touch_tags(*hash);
         }
-        for &hash in &hashes[..keys.len().min(BURST)] {
-            self.table.touch_entry(hash);
-        }
+        self.table.touch(&hashes[..keys.len().min(BURST)]);
         let mut found = 0;
         for (i, (FlowKey(key), &hash)) in keys.iter().zip(&hashes).enumerate() {
             let Some(slot) = self.table.find(hash, key) else { continue };

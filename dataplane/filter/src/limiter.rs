@@ -53,10 +53,12 @@ impl Bucket {
 pub(crate) struct Hold(Option<DropRecord>);
 
 impl Hold {
-    /// Takes one drop: pushes, holds or counts it.
+    /// Takes one drop: pushes, holds or counts it. Only what is pushed or held is written at all, so that
+    /// a drop of a flood costs a count.
+    #[inline]
     pub(crate) fn add(
         &mut self,
-        record: DropRecord,
+        record: impl FnOnce() -> DropRecord,
         bucket: &mut Bucket,
         counters: &mut RecordCounters,
         records: &mut impl Records,
@@ -71,9 +73,9 @@ impl Hold {
             held.suppressed = more;
             counters.suppressed += 1;
         } else if !bucket.ready() {
-            self.0 = Some(record);
+            self.0 = Some(record());
             counters.recorded += 1;
-        } else if records.push(record).is_ok() {
+        } else if records.push(record()).is_ok() {
             bucket.take();
             counters.recorded += 1;
         } else {
@@ -83,8 +85,9 @@ impl Hold {
 
     /// Lets the held record go, if there is a token and room.
     pub(crate) fn release(&mut self, bucket: &mut Bucket, records: &mut impl Records) {
-        if let Some(held) = self.0
-            && bucket.ready()
+        // The token first: the held record, just counted up, is not to be copied for nothing.
+        if bucket.ready()
+            && let Some(held) = self.0
             && records.push(held).is_ok()
         {
             bucket.take();

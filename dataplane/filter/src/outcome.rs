@@ -106,7 +106,7 @@ impl Filter {
         if cause.reason != DropReason::BadSource {
             self.tally.source((cause.place.domain, cause.place.service), &packet.head, burst.now_s);
         }
-        let record = record(burst, packet, cause.place, RecordKind::Drop(cause.reason));
+        let record = || record(burst, packet, cause.place, RecordKind::Drop(cause.reason));
         self.drops.add(record, &mut self.bucket, &mut self.counters.records, records);
         Action::Drop
     }
@@ -125,7 +125,7 @@ impl Filter {
         if let Some(piece) = &packet.piece {
             self.admit(burst, packet, piece, cause.place.domain, true);
         }
-        let record = record(burst, packet, cause.place, RecordKind::Shadow(cause.reason));
+        let record = || record(burst, packet, cause.place, RecordKind::Shadow(cause.reason));
         let counters = &mut self.counters.shadow_records;
         self.shadows.add(record, &mut self.bucket, counters, records);
         Action::Forward
@@ -141,7 +141,7 @@ impl Filter {
         records: &mut impl Records,
     ) {
         self.counters.exceptions += 1;
-        let record = record(burst, packet, Place::of(judgement), RecordKind::Exception);
+        let record = || record(burst, packet, Place::of(judgement), RecordKind::Exception);
         let counters = &mut self.counters.exception_records;
         self.exceptions.add(record, &mut self.bucket, counters, records);
     }

@@ -48,7 +48,13 @@ impl Filter {
     /// Forwards a packet whose flow the current ruleset allowed; false if there is none.
     #[inline]
     pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
-        let Some(slot) = self.table.find(hash, &packet.key) else { return false };
+        let slot = self.table.find(hash, &packet.key);
+        slot.is_some_and(|slot| self.hit_at(burst, packet, slot))
+    }
+
+    /// The same of the flow in `slot`, which has the packet's key.
+    #[inline]
+    fn hit_at(&mut self, burst: &Burst<'_>, packet: &Packet, slot: usize) -> bool {
         let (now_ms, renew_ms) = (burst.now_ms, self.table.lives.renew_ms);
         let Some(entry) = self.table.standing(slot, burst.revision.0, now_ms) else {
             return false;
@@ -75,10 +81,11 @@ impl Filter {
     ) -> Action {
         let (key, step) = (&packet.key, packet.step);
         // A packet before this one in the burst may have brought the flow.
-        if self.hit(burst, packet, hash) {
-            return Action::Forward;
-        }
-        let known = self.known(burst, hash, key);
+        let known = match self.table.find(hash, key) {
+            Some(slot) if self.hit_at(burst, packet, slot) => return Action::Forward,
+            Some(slot) => self.known(burst, slot, key),
+            None => None,
+        };
         let answer = self.judge(burst, key, ends, known);
         let judgement = &answer.judgement;
         match judgement.verdict {
@@ -177,8 +184,11 @@ impl Filter {
         self.drop(burst, packet, Cause::packet(reason), records)
     }
 
-    fn known(&mut self, burst: &Burst<'_>, hash: u64, key: &Key) -> Option<Known> {
-        let slot = self.table.find(hash, key)?;
+    /// What is known of the flow that was in `slot` before it was no hit.
+    fn known(&mut self, burst: &Burst<'_>, slot: usize, key: &Key) -> Option<Known> {
+        if !self.table.holds(slot, key) {
+            return None;
+        }
         if self.table.expired(slot, burst.now_ms) {
             self.table.remove(slot);
             return None;

@@ -187,8 +187,7 @@ fn lookup_ns(table: &Table, hasher: &Hasher, keys: &[Key]) -> f64 {
     let mut found = 0;
     for batch in keys.chunks_exact(64) {
         let hashes: [u64; 64] = std::array::from_fn(|i| hasher.hash(&batch[i]));
-        hashes.iter().for_each(|&hash| table.touch_tags(hash));
-        hashes.iter().for_each(|&hash| table.touch_entry(hash));
+        table.touch(&hashes);
         for (hash, key) in hashes.iter().zip(batch) {
             found += usize::from(table.find(*hash, key).is_some());
         }

@@ -73,30 +73,28 @@ impl Table {
         [hash & self.mask, (hash >> 24) & self.mask]
     }
 
-    /// Reads the tags of a key's buckets, so that their cache misses overlap with those of the
-    /// keys before and after it.
-    #[inline]
-    pub(crate) fn touch_tags(&self, hash: u64) {
-        let [a, b] = self.buckets(hash);
-        std::hint::black_box(self.tags[a].0[0]);
-        std::hint::black_box(self.tags[b].0[0]);
-    }
-
-    /// Reads the first entry that the tags point at, for the same reason.
-    #[inline]
-    pub(crate) fn touch_entry(&self, hash: u64) {
-        let [a, b] = self.buckets(hash);
-        let tag = tag(hash);
-        let near = self.tags[a].matches(tag);
-        let far = self.tags[b].matches(tag);
-        if near | far != 0 {
-            let slot = if near != 0 {
-                a * WAYS + near.trailing_zeros() as usize
-            } else {
-                b * WAYS + far.trailing_zeros() as usize
-            };
-            std::hint::black_box(self.entries[slot].revision);
+    /// Reads what the keys of a burst will be looked up in, so that their cache misses overlap: first the
+    /// tags of all, then the first entry of each that the tags point at. Both loops hold hardly anything
+    /// but the loads, because a core looks no further ahead than some hundred instructions.
+    #[inline(never)]
+    pub(crate) fn touch(&self, hashes: &[u64]) {
+        let mut seen = 0;
+        for &hash in hashes {
+            let [a, b] = self.buckets(hash);
+            seen ^= self.tags[a].0[0] ^ self.tags[b].0[0];
         }
+        let mut known = 0;
+        for &hash in hashes {
+            let [a, b] = self.buckets(hash);
+            let tag = tag(hash);
+            let both = self.tags[a].matches(tag) | self.tags[b].matches(tag) << WAYS;
+            if both != 0 {
+                let way = both.trailing_zeros() as usize;
+                let bucket = if way < WAYS { a } else { b };
+                known ^= self.entries[bucket * WAYS + way % WAYS].revision;
+            }
+        }
+        std::hint::black_box((seen, known));
     }
 
     /// The slot of `key`, expired or of another revision though it may be.
@@ -114,6 +112,12 @@ impl Table {
             }
         }
         None
+    }
+
+    /// Whether `slot` still has `key`.
+    #[inline]
+    pub(crate) fn holds(&self, slot: usize, key: &Key) -> bool {
+        self.tags[slot / WAYS].0[slot % WAYS] != 0 && self.entries[slot].key == *key
     }
 
     /// The entry in `slot`, if the ruleset `revision` allowed it and it was not silent for too long.
