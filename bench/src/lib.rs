@@ -23,6 +23,7 @@ pub mod lab;
 pub mod load;
 pub mod oracle;
 pub mod peers;
+pub mod pipeline;
 pub mod pktgen;
 pub mod record;
 pub mod reliability;

@@ -11,6 +11,7 @@ use palisade_bench::compare::Compare;
 use palisade_bench::floor::{self, Terms};
 use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
+use palisade_bench::pipeline::Pipeline;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
 use palisade_bench::soak::Soak;
@@ -46,6 +47,8 @@ enum Command {
     Soak(Soak),
     /// Measure the building blocks beside those of others: lookups, flows, parsing, ring, rebuilding.
     Tables(Tables),
+    /// What a packet costs a worker, over the simulated kernel, beside an empty forwarder.
+    Pipeline(Pipeline),
     /// Load a policy twice and print what it cost in time and memory; `tables rebuild` calls it.
     #[command(hide = true)]
     Load(Load),
@@ -87,6 +90,7 @@ fn run(command: Command) -> Result<()> {
         Command::Soak(soak) => soak.run(),
         Command::Tables(tables) => tables.run(),
         Command::Load(load) => load.run(),
+        Command::Pipeline(pipeline) => pipeline.run(),
         Command::Floor { rounds, seconds, size, records } => {
             let terms = Terms { rounds, length: Duration::from_secs(seconds), wire_bytes: size };
             let part = floor::run(&[Peer::Palisade, Peer::Testpmd], terms, &records)?;

@@ -65,3 +65,4 @@ pub use status::{
     RecordCounts, SinkStatus, SourceStatus, Status, WorkerStatus,
 };
 pub use wanted::{Choice, Facts, Wanted};
+pub use worker::drill::Drill;

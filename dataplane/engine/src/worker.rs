@@ -9,6 +9,7 @@
 //! A frame is in exactly one place: the free list, one of the eight rings, or the burst. The burst
 //! is empty between turns, which is where counters are shown and a new ruleset is taken.
 
+pub(crate) mod drill;
 #[cfg(test)]
 mod tests;
 
