@@ -14,6 +14,7 @@ use palisade_bench::peers::Peer;
 use palisade_bench::pipeline::Pipeline;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
+use palisade_bench::report::Report;
 use palisade_bench::soak::Soak;
 use palisade_bench::tables::{Load, Tables};
 use palisade_bench::{Error, Result, demo};
@@ -43,6 +44,8 @@ enum Command {
     Pktgen(Pktgen),
     /// Run the tests behind each claim, and write docs/reliability.md from all records.
     Reliability(Reliability),
+    /// Write docs/benchmarks.md and its pictures from the newest records, and the README's figures.
+    Report(Report),
     /// Run everything at once for a long time, and look at memory and books all along.
     Soak(Soak),
     /// Measure the building blocks beside those of others: lookups, flows, parsing, ring, rebuilding.
@@ -87,6 +90,7 @@ fn run(command: Command) -> Result<()> {
         Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),
+        Command::Report(report) => report.run(),
         Command::Soak(soak) => soak.run(),
         Command::Tables(tables) => tables.run(),
         Command::Load(load) => load.run(),

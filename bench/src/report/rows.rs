@@ -1,4 +1,4 @@
-//! Rows of a record as a table on a terminal.
+//! Rows of a record: as a table on a terminal, and as text.
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
@@ -12,19 +12,13 @@ pub fn table(rows: &[Row]) -> Table {
     table.set_header(["what", "beside", "ours", "theirs", "times better", "95 %", "asked"]);
     for row in rows {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        let ratio = row.ratio.as_ref();
         table.add_row([
             Cell::new(&row.what),
             Cell::new(row.peer.as_deref().unwrap_or("")),
             right(format!("{} {}", figure(row.ours), row.unit)),
-            right(
-                row.theirs
-                    .map_or(String::new(), |theirs| format!("{} {}", figure(theirs), row.unit)),
-            ),
-            right(ratio.map_or(String::new(), |ratio| figure(ratio.ratio))),
-            right(ratio.map_or(String::new(), |ratio| {
-                format!("{} to {}", figure(ratio.ci_low), figure(ratio.ci_high))
-            })),
+            right(row.theirs.map_or(String::new(), |it| format!("{} {}", figure(it), row.unit))),
+            right(row.ratio.map_or(String::new(), |ratio| figure(ratio.ratio))),
+            right(interval(row)),
             Cell::new(asked(row)),
         ]);
     }
@@ -40,6 +34,13 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
+/// Where the ratio lies with 95 %.
+pub(super) fn interval(row: &Row) -> String {
+    row.ratio.map_or(String::new(), |ratio| {
+        format!("{} to {}", figure(ratio.ci_low), figure(ratio.ci_high))
+    })
+}
+
 /// What was asked, and whether it was reached.
 pub(super) fn asked(row: &Row) -> String {
     let limits = match (row.floor, row.aim) {
@@ -49,13 +50,17 @@ pub(super) fn asked(row: &Row) -> String {
         (Some(floor), _) => figure(floor),
         (None, _) => return String::new(),
     };
-    let word = match row.mark() {
+    format!("{limits}: {}", mark(row))
+}
+
+/// What was reached, in a word.
+pub(super) fn mark(row: &Row) -> &'static str {
+    match row.mark() {
         Mark::Aim => "aim reached",
         Mark::Floor => "reached",
-        Mark::Below => "NOT REACHED",
-        Mark::Free => return String::new(),
-    };
-    format!("{limits}: {word}")
+        Mark::Below => "**not reached**",
+        Mark::Free => "",
+    }
 }
 
 #[cfg(test)]
