@@ -16,8 +16,10 @@ use crate::{Error, Result};
 const PROGRAM: &str = "dpdk-test-fib";
 /// Of 2 MiB: routes, tables and keys of the whole world.
 const HUGE_PAGES: u32 = 640;
-/// What entries of two bytes can count.
-const GROUPS: &str = "32767";
+/// What entries of two bytes can count, and enough for scattered IPv6 prefixes.
+const GROUPS: [(&str, &str); 2] = [("2", "32767"), ("4", "262144")];
+/// What the program says when the groups do not suffice: this entry size is out.
+const FULL: &str = "Can not add a route to FIB, err -28";
 
 /// Algorithm, and pairs of function and entry size.
 const FOUR: (&str, [(&str, &str); 6]) =
@@ -63,26 +65,29 @@ impl Fib {
     /// Ticks a lookup.
     pub(super) fn round(&mut self) -> Result<f64> {
         let (algorithm, tries) = if self.six { (SIX.0, &SIX.1[..]) } else { (FOUR.0, &FOUR.1[..]) };
-        if let Some(best) = self.best {
-            return self.ticks(algorithm, best);
-        }
-        let mut least = f64::INFINITY;
+        let tries = self.best.as_ref().map_or(tries, std::slice::from_ref);
+        let mut least = None;
         for &pair in tries {
-            let ticks = self.ticks(algorithm, pair)?;
-            if ticks < least {
-                (least, self.best) = (ticks, Some(pair));
+            if let Some(ticks) = self.ticks(algorithm, pair)?
+                && least.is_none_or(|(least, _)| ticks < least)
+            {
+                least = Some((ticks, pair));
             }
         }
-        Ok(least)
+        self.best = least.map(|(_, pair)| pair);
+        let full = || Error::Usage(format!("{PROGRAM} holds these routes with no entry size"));
+        least.map(|(ticks, _)| ticks).ok_or_else(full)
     }
 
-    fn ticks(&self, algorithm: &str, (function, size): (&str, &str)) -> Result<f64> {
+    /// Nothing when the routes need more groups than entries of this size can count.
+    fn ticks(&self, algorithm: &str, (function, size): (&str, &str)) -> Result<Option<f64>> {
+        let groups = GROUPS.iter().find(|(bytes, _)| *bytes == size).map_or("32767", |it| it.1);
         let mut command = Command::new(PROGRAM);
         command
             .args(["--in-memory", "--no-pci", "-m", "1024", "-l", "1", "--no-telemetry"])
             .args(["--force-max-simd-bitwidth=512", "--"])
             .args(self.six.then_some("-6"))
-            .args(["-b", algorithm, "-e", size, "-v", function, "-g", GROUPS])
+            .args(["-b", algorithm, "-e", size, "-v", function, "-g", groups])
             .args([Path::new("-f"), &self.folder.join("routes")])
             .args([Path::new("-t"), &self.folder.join("keys")])
             .stdin(Stdio::null());
@@ -90,8 +95,11 @@ impl Fib {
         let output =
             command.output().map_err(|source| Error::Start { command: line.clone(), source })?;
         let text = String::from_utf8_lossy(&output.stdout);
+        if text.contains(FULL) {
+            return Ok(None);
+        }
         let mean = text.lines().find_map(|line| line.strip_prefix("AVG FIB lookup "));
-        mean.and_then(|mean| mean.trim().parse().ok()).ok_or_else(|| {
+        mean.and_then(|mean| mean.trim().parse().ok()).map(Some).ok_or_else(|| {
             let message = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
             Error::Command { command: line, message }
         })

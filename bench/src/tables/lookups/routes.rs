@@ -38,6 +38,9 @@ const SIX: [(u8, u32); 10] = [
     (128, 5),
 ];
 
+/// Routes stand in so many blocks, /16 and /32, as registries give addresses out.
+const BLOCKS: usize = 2000;
+
 /// A routing table: as a cover for ours, as prefixes for others.
 pub(super) struct Routes<A> {
     pub(super) ranges: Ranges<A, ClassId>,
@@ -90,6 +93,7 @@ impl<A: Kind> Routes<A> {
         let lengths = if <A as lookup::Address>::BITS == 32 { &FOUR[..] } else { &SIX[..] };
         let mut random = Random::new(count as u64);
         let (low, high) = A::GIVEN;
+        let blocks: Vec<u128> = (0..BLOCKS).map(|_| low + random.below(high - low + 1)).collect();
         let mut prefixes = BTreeMap::new();
         while prefixes.len() < count {
             let mut pick = random.below(1000) as u32;
@@ -98,7 +102,11 @@ impl<A: Kind> Routes<A> {
                 pick = pick.saturating_sub(*share);
                 found
             });
-            let address = low + random.below(high - low + 1);
+            let mut address = low + random.below(high - low + 1);
+            if let Some(block) = blocks.get(random.below(blocks.len() as u128) as usize) {
+                let kept: u128 = !0 << if A::NAME == "IPv4" { 16 } else { 96 };
+                address = block & kept | address & !kept;
+            }
             let Ok(address) = A::try_from(address) else { continue };
             let class = ClassId(1 + random.below(250) as u32);
             prefixes.insert(Prefix::new(address, length.map_or(24, |(bits, _)| *bits)), class);
