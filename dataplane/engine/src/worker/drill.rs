@@ -57,7 +57,7 @@ impl Drill {
         let (outside, outside_kernel) = Socket::simulated(&umem, &sizes)?;
         let (inside, inside_kernel) = Socket::simulated(&umem, &sizes)?;
         let (sender, records) = records::ring(RECORDS);
-        let publisher = Publisher::new(rules);
+        let mut publisher = Publisher::new(rules);
         let mind = Mind {
             filter: Filter::new(filter, shared),
             rules: publisher.reader(),
