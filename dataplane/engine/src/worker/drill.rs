@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Poll;
 use crate::pace::Pace;
 use crate::publish::Publisher;
-use crate::{Error, records};
+use crate::{Error, mail, records};
 
 /// Drop records that may wait.
 const RECORDS: usize = 1 << 16;
@@ -57,6 +57,8 @@ impl Drill {
         let (outside, outside_kernel) = Socket::simulated(&umem, &sizes)?;
         let (inside, inside_kernel) = Socket::simulated(&umem, &sizes)?;
         let (sender, records) = records::ring(RECORDS);
+        // Nobody asks.
+        let (inbox, _) = mail::pair();
         let mut publisher = Publisher::new(rules);
         let mind = Mind {
             filter: Filter::new(filter, shared),
@@ -68,6 +70,7 @@ impl Drill {
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
             pace: Pace::default(),
+            inbox,
         };
         let mut worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         for side in [Side::Outside, Side::Inside] {
