@@ -180,11 +180,15 @@ fn load(geo: &Geo, country: &str, service: (std::net::IpAddr, u16), flows: usize
     Flows::new(geo, &country, service, flows)
 }
 
+/// What databases have and no policy may name: regions that are no country.
+const REGIONS: [&str; 2] = ["AP", "EU"];
+
 /// All countries; the first one is the load's, and the last one is that of what is dropped.
 fn countries(geo: &Geo) -> Vec<Country> {
     let mut all: Vec<Country> = geo.keys().keys.iter().filter_map(|key| key.country).collect();
     all.sort_unstable();
     all.dedup();
+    all.retain(|country| !REGIONS.contains(&country.as_str()));
     all.sort_by_key(|country| match country.as_str() {
         "DE" => 0,
         "BR" => 2,
