@@ -25,11 +25,11 @@ use clap::Args;
 pub use self::samples::Samples;
 pub use self::stand::{Load, Outcome, Stand};
 pub use self::workload::{Figure, Workload, draw};
-use crate::Result;
 use crate::lab::{Lab, Setup};
 use crate::load::Flow;
 use crate::peers::{Fence, HugePages, Peer};
 use crate::record::Record;
+use crate::{Error, Result};
 
 /// Everybody who may take a turn, testpmd first: its best rate sets the pace of the latencies.
 const PEERS: [Peer; 8] = [
@@ -118,12 +118,15 @@ impl Compare {
         for round in 0..self.rounds {
             for place in 0..peers.len() {
                 let peer = peers[(place + round as usize) % peers.len()];
-                let lab = Lab::new(1)?;
-                let stand = terms.stand(&lab, peer)?;
-                let found = turn::take(&stand, &terms, round)?;
-                samples.add(round, peer, found);
-                drop(stand);
-                drop(lab);
+                match terms.turn(peer, round) {
+                    Ok(found) => samples.add(round, peer, found),
+                    Err(Error::Void(what)) => return Err(Error::Void(what)),
+                    // A peer that did not start this time has no figures of this round.
+                    Err(error) => {
+                        let void = vec![format!("{}: {error}", peer.name())];
+                        samples.add(round, peer, turn::Found { void, ..Default::default() });
+                    }
+                }
                 turn::settle();
             }
             println!("round {} of {}, {} s", round + 1, self.rounds, begin.elapsed().as_secs());
@@ -208,6 +211,13 @@ impl Compare {
 }
 
 impl Terms {
+    /// One turn of one peer in a lab of its own.
+    fn turn(&self, peer: Peer, round: u32) -> Result<turn::Found> {
+        let lab = Lab::new(1)?;
+        let stand = self.stand(&lab, peer)?;
+        turn::take(&stand, self, round)
+    }
+
     /// A peer at its place.
     ///
     /// # Errors
