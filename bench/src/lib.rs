@@ -16,6 +16,7 @@
 
 pub mod agree;
 pub mod compare;
+pub mod day;
 pub mod demo;
 pub mod error;
 pub mod floor;
@@ -27,6 +28,7 @@ pub mod pipeline;
 pub mod pktgen;
 pub mod record;
 pub mod reliability;
+pub mod reloads;
 pub mod report;
 pub mod soak;
 pub mod tables;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use palisade_bench::agree::Agree;
 use palisade_bench::compare::Compare;
+use palisade_bench::day::Day;
 use palisade_bench::floor::{self, Terms};
 use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
 use palisade_bench::pipeline::Pipeline;
 use palisade_bench::pktgen::Pktgen;
 use palisade_bench::reliability::Reliability;
+use palisade_bench::reloads::Reloads;
 use palisade_bench::report::Report;
 use palisade_bench::soak::Soak;
 use palisade_bench::tables::{Load, Tables};
@@ -38,6 +40,8 @@ enum Command {
     /// Compare what `palisade explain` says of many addresses with the database itself.
     Agree(Agree),
     Compare(Compare),
+    /// Play a day of an operator, hold every step to what it shows, and write docs/a-day.md.
+    Day(Day),
     /// Compare the verdicts with those of kernel nftables, under the exported policy.
     Oracle(Oracle),
     /// Offer a load to a peer in a lab, and count what comes through.
@@ -46,6 +50,8 @@ enum Command {
     Reliability(Reliability),
     /// Write docs/benchmarks.md and its pictures from the newest records, and the README's figures.
     Report(Report),
+    /// Reload again and again under load, and count what that costs.
+    Reloads(Reloads),
     /// Run everything at once for a long time, and look at memory and books all along.
     Soak(Soak),
     /// Measure the building blocks beside those of others: lookups, flows, parsing, ring, rebuilding.
@@ -87,10 +93,12 @@ fn run(command: Command) -> Result<()> {
         Command::Demo { keep } => demo::run(keep),
         Command::Agree(agree) => agree.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Day(day) => day.run(),
         Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
         Command::Reliability(reliability) => reliability.run(),
         Command::Report(report) => report.run(),
+        Command::Reloads(reloads) => reloads.run(),
         Command::Soak(soak) => soak.run(),
         Command::Tables(tables) => tables.run(),
         Command::Load(load) => load.run(),

@@ -1,6 +1,8 @@
 //! The gateway under test: writes its configuration, runs the real binary, reads what it says.
 
 use std::fs::{self, File, OpenOptions};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -10,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::scratch::Scratch;
 use super::status::{Record, Status};
-use super::{INSIDE, Lab, OUTSIDE};
+use super::{INSIDE, Lab, OUTSIDE, http};
 use crate::error::system;
 use crate::{Error, Result};
 
@@ -56,6 +58,8 @@ pub struct Setup {
     pub drops: String,
     /// Fail mode.
     pub fail: Fail,
+    /// Where `/metrics` is served, in the gateway's namespace.
+    pub metrics: Option<SocketAddr>,
     /// Keeps the history of revisions in its folder, over restarts.
     pub history: bool,
     /// Words before the command, such as `setpriv` with its options.
@@ -80,6 +84,7 @@ impl Setup {
             log: "drops.jsonl",
             drops: String::new(),
             fail: Fail::Closed,
+            metrics: None,
             history: false,
             wrapper: Vec::new(),
         }
@@ -89,6 +94,10 @@ impl Setup {
         let folder = folder.display();
         let Self { outside, inside, cores, mode, poll, frames, flows, rate, log, fail, .. } = self;
         let drops = self.drops.replace("{folder}", &folder.to_string());
+        let metrics = match self.metrics {
+            Some(address) => format!("metrics = \"{address}\"\n"),
+            None => String::new(),
+        };
         let fail = match fail {
             Fail::Closed => "closed",
             Fail::Open => "open",
@@ -99,7 +108,7 @@ impl Setup {
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
              [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
              [drops]\npath = \"{folder}/{log}\"\nrate = {rate}\n{drops}\n\n\
-             [control]\nsocket = \"{folder}/control.sock\"\n\n\
+             [control]\nsocket = \"{folder}/control.sock\"\n{metrics}\n\
              [fail]\nmode = \"{fail}\"\n{history}"
         )
     }
@@ -118,7 +127,15 @@ impl Gateway {
     /// # Errors
     /// When it ends instead, with what it printed.
     pub fn start(lab: &Lab, setup: &Setup) -> Result<Self> {
-        let mut gateway = Self::spawn(lab, setup)?;
+        Self::start_with(lab, setup, &[])
+    }
+
+    /// The same, with files beside the policy: a database, a list.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(lab: &Lab, setup: &Setup, files: &[(&str, &str)]) -> Result<Self> {
+        let mut gateway = Self::spawn(lab, setup, files)?;
         gateway.answers()?;
         Ok(gateway)
     }
@@ -155,15 +172,18 @@ impl Gateway {
     /// # Errors
     /// When it runs instead.
     pub fn refused(lab: &Lab, setup: &Setup) -> Result<(ExitStatus, String)> {
-        let mut gateway = Self::spawn(lab, setup)?;
+        let mut gateway = Self::spawn(lab, setup, &[])?;
         match gateway.wait_exit()? {
             Some(exit) => Ok((exit, gateway.log())),
             None => Err(gateway.failure("runs, but should have refused")),
         }
     }
 
-    fn spawn(lab: &Lab, setup: &Setup) -> Result<Self> {
+    fn spawn(lab: &Lab, setup: &Setup, files: &[(&str, &str)]) -> Result<Self> {
         let scratch = Scratch::new()?;
+        for (name, text) in files {
+            write(&scratch.path().join(name), text)?;
+        }
         write(&scratch.path().join("policy.toml"), &setup.policy)?;
         write(&scratch.path().join("gateway.toml"), &setup.config(scratch.path()))?;
         let log = File::create(scratch.path().join("stderr"));
@@ -221,6 +241,17 @@ impl Gateway {
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Error::Command { command: line, message })
+    }
+
+    /// Asks its control socket in HTTP: the status and the body of the answer.
+    ///
+    /// # Errors
+    /// When nothing answers there.
+    pub fn post(&self, path: &str, body: &str) -> Result<(u16, String)> {
+        let socket = self.socket();
+        let stream = UnixStream::connect(&socket)
+            .map_err(system("connect to", &socket.display().to_string()))?;
+        http(stream, "POST", path, body)
     }
 
     /// The status once no packet moves any more: two equal readings, a while apart.

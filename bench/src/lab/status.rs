@@ -28,6 +28,30 @@ pub struct Status {
     /// Outside and inside.
     #[serde(default)]
     pub interfaces: Vec<Interface>,
+    /// By name.
+    #[serde(default)]
+    pub domains: BTreeMap<String, Domain>,
+}
+
+/// A domain and where its packets come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Domain {
+    /// Packets allowed.
+    pub allowed: u64,
+    /// Packets dropped.
+    pub dropped: u64,
+    /// By country; nothing when the gateway does not count them.
+    #[serde(default)]
+    pub countries: Option<BTreeMap<String, FromCountry>>,
+}
+
+/// What came from one country.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct FromCountry {
+    /// Flows allowed.
+    pub flows_allowed: u64,
+    /// Packets dropped.
+    pub dropped: u64,
 }
 
 /// An interface and what never reached a worker.

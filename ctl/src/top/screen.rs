@@ -85,7 +85,7 @@ fn page(
             tables::interfaces(rates).draw(frame, bottom, 0);
         }
         View::Policy => {
-            let notes = Constraint::Length(notices.len() as u16 + 1);
+            let notes = Constraint::Length(notices.len().max(1) as u16 + 1);
             let [top, middle, bottom] =
                 Layout::vertical([notes, Constraint::Fill(1), first(3)]).areas(area);
             let block = Block::new().borders(Borders::TOP).title(" notices ");

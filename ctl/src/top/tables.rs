@@ -29,6 +29,14 @@ fn text(value: Option<&str>) -> String {
     value.unwrap_or(ABSENT).to_owned()
 }
 
+/// Sources of IPv6 are counted by networks of 64 bits.
+fn network(source: &str) -> String {
+    if source.contains(':') && !source.contains('/') {
+        return format!("{source}/64");
+    }
+    source.to_owned()
+}
+
 pub(super) fn domains(rates: &Rates) -> Grid {
     let lines = rates.domains.iter().map(|row| {
         let cells = vec![
@@ -129,7 +137,7 @@ pub(super) fn sources(rates: &Rates) -> Grid {
     let lines = rates.sources.as_ref().map(|rows| {
         let made = rows.iter().map(|row| {
             let cells = vec![
-                row.source.clone(),
+                network(&row.source),
                 text(row.country.as_deref()),
                 rate(row.dropped),
                 maybe(row.ports),
@@ -208,8 +216,8 @@ pub(super) fn frames(rates: &Rates) -> Grid {
     let names = ["free", "fill", "rx", "tx", "completion", "frames"];
     let mut columns = vec![Column::numbers("core", 4)];
     columns.extend(names.map(|name| Column::numbers(name, 10)));
-    columns.push(Column::numbers("longest pause", 13));
-    Grid { title: "frames", columns, lines: Some(lines.collect()) }
+    columns.push(Column::numbers("pause", 7));
+    Grid { title: "frames, and the longest pause", columns, lines: Some(lines.collect()) }
 }
 
 pub(super) fn interfaces(rates: &Rates) -> Grid {
