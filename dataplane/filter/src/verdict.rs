@@ -90,10 +90,8 @@ impl Filter {
         let judgement = &answer.judgement;
         match judgement.verdict {
             Verdict::Allow => {
-                if step.flows() {
-                    if self.remember(burst, (hash, key, step), known, &answer) {
-                        self.tally.flow(judgement.domain, burst.rules.class_region(ends.remote));
-                    }
+                if step.flows() && self.remember(burst, (hash, key, step), known, &answer) {
+                    self.tally.flow(judgement.domain, burst.rules.class_region(ends.remote));
                 }
                 self.forward(burst, packet, judgement.domain);
                 let exception = |rule| burst.rules.legend().exception(rule).is_some();

@@ -29,7 +29,7 @@ impl<const WORDS: usize> Default for Spread<WORDS> {
 #[inline]
 fn place<const WORDS: usize>(hash: u64) -> (usize, u32, u64) {
     let register = hash % (LANES * WORDS as u64);
-    let rest = hash / (LANES * WORDS as u64) | 1 << (MOST - 1);
+    let rest = (hash / (LANES * WORDS as u64)) | (1 << (MOST - 1));
     let shift = (register % LANES) as u32 * BITS;
     ((register / LANES) as usize, shift, u64::from(rest.trailing_zeros()) + 1)
 }
