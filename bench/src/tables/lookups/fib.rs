@@ -3,6 +3,7 @@
 //! It asks for bursts of 64 and prints the mean in ticks of the time stamp counter. All lookup
 //! functions and entry sizes that hold the next hops are tried once; the best one takes the rounds.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,10 +15,10 @@ use crate::peers::HugePages;
 use crate::{Error, Result};
 
 const PROGRAM: &str = "dpdk-test-fib";
-/// Of 2 MiB: routes, tables and keys of the whole world.
-const HUGE_PAGES: u32 = 640;
-/// What entries of two bytes can count, and enough for scattered IPv6 prefixes.
-const GROUPS: [(&str, &str); 2] = [("2", "32767"), ("4", "262144")];
+/// Groups that entries of two bytes can count.
+const GROUPS: usize = 32767;
+/// Of the first level, the routes and the keys.
+const BASE_MIB: usize = 640;
 /// What the program says when the groups do not suffice: this entry size is out.
 const FULL: &str = "Can not add a route to FIB, err -28";
 
@@ -31,6 +32,7 @@ pub(super) struct Fib {
     six: bool,
     folder: PathBuf,
     best: Option<(&'static str, &'static str)>,
+    groups: usize,
     _pages: HugePages,
 }
 
@@ -50,8 +52,10 @@ impl Fib {
             let _ = writeln!(text, "{}", key.address());
         }
         write(&folder.join("keys"), &text)?;
-        let _pages = HugePages::reserve(HUGE_PAGES)?;
-        Ok(Self { six: <A as lookup::Address>::BITS == 128, folder, best: None, _pages })
+        let groups = groups(routes);
+        let _pages = HugePages::reserve((memory_mib(groups) / 2 + 64) as u32)?;
+        let six = <A as lookup::Address>::BITS == 128;
+        Ok(Self { six, folder, best: None, groups, _pages })
     }
 
     /// For a row.
@@ -81,13 +85,15 @@ impl Fib {
 
     /// Nothing when the routes need more groups than entries of this size can count.
     fn ticks(&self, algorithm: &str, (function, size): (&str, &str)) -> Result<Option<f64>> {
-        let groups = GROUPS.iter().find(|(bytes, _)| *bytes == size).map_or("32767", |it| it.1);
+        let groups = if size == "2" { GROUPS } else { self.groups.max(GROUPS) };
+        let memory = memory_mib(self.groups).to_string();
         let mut command = Command::new(PROGRAM);
         command
-            .args(["--in-memory", "--no-pci", "-m", "1024", "-l", "1", "--no-telemetry"])
+            .args(["--in-memory", "--no-pci", "-m", &memory, "-l", "1", "--no-telemetry"])
             .args(["--force-max-simd-bitwidth=512", "--"])
             .args(self.six.then_some("-6"))
-            .args(["-b", algorithm, "-e", size, "-v", function, "-g", groups])
+            .args(["-b", algorithm, "-e", size, "-v", function])
+            .args(["-g", &groups.to_string()])
             .args([Path::new("-f"), &self.folder.join("routes")])
             .args([Path::new("-t"), &self.folder.join("keys")])
             .stdin(Stdio::null());
@@ -111,6 +117,23 @@ impl Drop for Fib {
         // What stays behind in a scratch folder harms nobody.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Groups of 256 entries that a table with a first level of 24 bits and steps of 8 needs, and some.
+fn groups<A: Kind>(routes: &Routes<A>) -> usize {
+    let bits = <A as lookup::Address>::BITS;
+    let deeper = (24..bits).step_by(8).map(|depth| {
+        let long = routes.prefixes.iter().filter(|(prefix, _)| prefix.bits() > depth);
+        let blocks: HashSet<u128> =
+            long.map(|(prefix, _)| prefix.first().into() >> (bits - depth)).collect();
+        blocks.len()
+    });
+    deeper.sum::<usize>() * 9 / 8 + 1024
+}
+
+/// With groups of a kibibyte.
+fn memory_mib(groups: usize) -> usize {
+    BASE_MIB + groups.max(GROUPS) / 1024
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
