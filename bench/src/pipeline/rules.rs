@@ -31,11 +31,12 @@ impl Size {
 
 /// An address and a port for every service.
 fn service(domain: usize, service: usize, six: bool) -> (IpAddr, u16) {
-    let number = (domain << 12 | service) as u32;
+    // Up to 127 domains of 1024 services.
+    let number = (domain << 10 | service) as u32;
     let address = if six {
         Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number) << 64 | 1).into()
     } else {
-        Ipv4Addr::from_bits(0x0a00_0001 | number << 8).into()
+        Ipv4Addr::from_bits(0x0a00_0001 | number << 7).into()
     };
     (address, 443)
 }
