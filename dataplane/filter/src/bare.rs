@@ -77,10 +77,11 @@ impl FlowTable {
         for (FlowKey(key), hash) in keys.iter().zip(&mut hashes) {
             *hash = self.hasher.hash(key);
         }
-        self.table.touch(&hashes[..keys.len().min(BURST)]);
+        let places = self.table.touch(&hashes[..keys.len().min(BURST)]);
         let mut found = 0;
-        for (i, (FlowKey(key), &hash)) in keys.iter().zip(&hashes).enumerate() {
-            let Some(slot) = self.table.find(hash, key) else { continue };
+        for (i, ((FlowKey(key), &hash), place)) in keys.iter().zip(&hashes).zip(places).enumerate()
+        {
+            let Some(slot) = self.table.find_at(place, hash, key) else { continue };
             if let Some(entry) = self.table.standing(slot, REVISION.0, now_ms) {
                 entry.seen_ms = now_ms;
                 found |= 1 << i;

@@ -158,13 +158,15 @@ impl Filter {
             }
         }
         self.counters.received += packets.len() as u64;
-        self.table.touch(&hashes[..packets.len()]);
+        let places = self.table.touch(&hashes[..packets.len()]);
         let mut hits = 0_u64;
         let mut misses = Misses::default();
-        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
+        for (i, ((packet, &hash), place)) in packets.iter().zip(&hashes).zip(places).enumerate() {
             if packet.fate == Fate::Judge {
+                let slot = self.table.find_at(place, hash, &packet.key);
                 // A first fragment waits for its turn, lest one before it follows it.
-                if packet.piece.is_none() && self.hit(&burst, packet, hash) {
+                let waits = packet.piece.is_some();
+                if !waits && slot.is_some_and(|slot| self.hit(&burst, packet, slot)) {
                     hits |= 1 << i;
                 } else {
                     misses.add(&packet.key);

@@ -45,16 +45,9 @@ pub(crate) struct Answer {
 }
 
 impl Filter {
-    /// Forwards a packet whose flow the current ruleset allowed; false if there is none.
+    /// Forwards a packet of the flow in `slot`, if the current ruleset allowed it.
     #[inline]
-    pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, hash: u64) -> bool {
-        let slot = self.table.find(hash, &packet.key);
-        slot.is_some_and(|slot| self.hit_at(burst, packet, slot))
-    }
-
-    /// The same of the flow in `slot`, which has the packet's key.
-    #[inline]
-    fn hit_at(&mut self, burst: &Burst<'_>, packet: &Packet, slot: usize) -> bool {
+    pub(crate) fn hit(&mut self, burst: &Burst<'_>, packet: &Packet, slot: usize) -> bool {
         let (now_ms, renew_ms) = (burst.now_ms, self.table.lives.renew_ms);
         let Some(entry) = self.table.standing(slot, burst.revision.0, now_ms) else {
             return false;
@@ -82,7 +75,7 @@ impl Filter {
         let (key, step) = (&packet.key, packet.step);
         // A packet before this one in the burst may have brought the flow.
         let known = match self.table.find(hash, key) {
-            Some(slot) if self.hit_at(burst, packet, slot) => return Action::Forward,
+            Some(slot) if self.hit(burst, packet, slot) => return Action::Forward,
             Some(slot) => self.known(burst, slot, key),
             None => None,
         };

@@ -187,9 +187,9 @@ fn lookup_ns(table: &Table, hasher: &Hasher, keys: &[Key]) -> f64 {
     let mut found = 0;
     for batch in keys.chunks_exact(64) {
         let hashes: [u64; 64] = std::array::from_fn(|i| hasher.hash(&batch[i]));
-        table.touch(&hashes);
-        for (hash, key) in hashes.iter().zip(batch) {
-            found += usize::from(table.find(*hash, key).is_some());
+        let places = table.touch(&hashes);
+        for ((&hash, key), place) in hashes.iter().zip(batch).zip(places) {
+            found += usize::from(table.find_at(place, hash, key).is_some());
         }
     }
     let spent = start.elapsed();

@@ -15,8 +15,11 @@
 //! gives way. The table is a cache: a flow without a place is judged again on each packet.
 
 use super::{Entry, Key, Lives, State, Timing};
+use crate::BURST;
 
 const WAYS: usize = 8;
+/// No tag matches.
+const NOWHERE: u32 = u32::MAX;
 /// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
 const MAX_BUCKETS: usize = 1 << 24;
 
@@ -25,15 +28,24 @@ const MAX_BUCKETS: usize = 1 << 24;
 struct Tags([u16; WAYS]);
 
 impl Tags {
-    /// A bit for each place that holds `tag`.
+    /// A bit for each place that holds `tag`; four places at once in a word.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
-        let mut mask = 0;
-        for (way, &have) in self.0.iter().enumerate() {
-            mask |= u32::from(have == tag) << way;
-        }
-        mask
+        let [a, b, c, d, e, f, g, h] = self.0;
+        equal([a, b, c, d], tag) | equal([e, f, g, h], tag) << 4
     }
+}
+
+/// A bit for each of four places that holds `tag`.
+#[inline]
+fn equal(places: [u16; 4], tag: u16) -> u32 {
+    const LOW: u64 = 0x7fff_7fff_7fff_7fff;
+    let [a, b, c, d] = places.map(u64::from);
+    let apart = (a | b << 16 | c << 32 | d << 48) ^ (u64::from(tag) * 0x0001_0001_0001_0001);
+    // The top bit of each 16 that are all 0; no sum reaches the next 16.
+    let same = !(((apart & LOW) + LOW) | apart | LOW);
+    // Bits 0, 16, 32, 48 side by side: no two of the products meet.
+    ((same >> 15).wrapping_mul(1 << 48 | 1 << 33 | 1 << 18 | 1 << 3) >> 48 & 15) as u32
 }
 
 /// See the module.
@@ -73,28 +85,42 @@ impl Table {
         [hash & self.mask, (hash >> 24) & self.mask]
     }
 
-    /// Reads what the keys of a burst will be looked up in, so that their cache misses overlap: first the
-    /// tags of all, then the first entry of each that the tags point at. Both loops hold hardly anything
-    /// but the loads, because a core looks no further ahead than some hundred instructions.
+    /// Where to look for the keys of a burst, for [`Table::find_at`]; reads it all, so that the cache misses
+    /// overlap: first the tags of all, then the first entry of each that the tags point at. The loops that
+    /// wait hold hardly anything but the loads, because a core looks no further ahead than some hundred
+    /// instructions.
     #[inline(never)]
-    pub(crate) fn touch(&self, hashes: &[u64]) {
+    pub(crate) fn touch(&self, hashes: &[u64]) -> [u32; BURST] {
+        let hashes = &hashes[..hashes.len().min(BURST)];
         let mut seen = 0;
         for &hash in hashes {
             let [a, b] = self.buckets(hash);
             seen ^= self.tags[a].0[0] ^ self.tags[b].0[0];
         }
-        let mut known = 0;
-        for &hash in hashes {
+        let mut places = [NOWHERE; BURST];
+        for (&hash, place) in hashes.iter().zip(&mut places) {
             let [a, b] = self.buckets(hash);
             let tag = tag(hash);
             let both = self.tags[a].matches(tag) | self.tags[b].matches(tag) << WAYS;
-            if both != 0 {
-                let way = both.trailing_zeros() as usize;
-                let bucket = if way < WAYS { a } else { b };
-                known ^= self.entries[bucket * WAYS + way % WAYS].revision;
+            let way = both.trailing_zeros() as usize;
+            let slot = if way < WAYS { a } else { b } * WAYS + way % WAYS;
+            *place = if both == 0 { NOWHERE } else { slot as u32 };
+        }
+        let mut known = 0;
+        for &place in &places {
+            if let Some(entry) = self.entries.get(place as usize) {
+                known ^= entry.revision;
             }
         }
         std::hint::black_box((seen, known));
+        places
+    }
+
+    /// The slot of `key` where [`Table::touch`] pointed, as long as nothing was put in since.
+    #[inline]
+    pub(crate) fn find_at(&self, place: u32, hash: u64, key: &Key) -> Option<usize> {
+        let entry = self.entries.get(place as usize)?;
+        if entry.key == *key { Some(place as usize) } else { self.find(hash, key) }
     }
 
     /// The slot of `key`, expired or of another revision though it may be.
@@ -231,4 +257,21 @@ impl Table {
 #[inline]
 fn tag(hash: u64) -> u16 {
     ((hash >> 48) as u16).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::equal;
+
+    #[test]
+    fn four_places_at_once_are_four_places() {
+        let edges = [0, 1, 2, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff];
+        for tag in edges {
+            for n in 0..edges.len().pow(4) {
+                let places = [1, 9, 81, 729].map(|step| edges[n / step % 9]);
+                let slow = (0..4).map(|way| u32::from(places[way] == tag) << way).sum::<u32>();
+                assert_eq!(equal(places, tag), slow, "{tag:#x} in {places:x?}");
+            }
+        }
+    }
 }
