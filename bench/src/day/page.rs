@@ -1,6 +1,7 @@
 //! The page that the day writes: what was said, run, answered and held, as it happened.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::stage::Stage;
@@ -22,13 +23,25 @@ impl Said {
 }
 
 /// A transcript that grows, and what of it did not hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Page {
+    /// The gateway's folder: the page calls it by its usual name.
+    folder: String,
     text: String,
     wrong: Vec<String>,
 }
 
 impl Page {
+    /// An empty page of a gateway whose files are in `folder`.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.display().to_string(), text: String::new(), wrong: Vec::new() }
+    }
+
+    /// The text without the lab's own paths.
+    pub(super) fn plain(&self, text: &str) -> String {
+        text.replace(&self.folder, "/etc/palisade")
+    }
+
     pub(super) fn title(&mut self, words: &str) {
         println!("\n== {words}");
         self.put(format_args!("\n## {words}"));
@@ -68,7 +81,7 @@ impl Page {
             .output()
             .map_err(|source| Error::Start { command: line.to_owned(), source })?;
         // The line itself sends both streams to one.
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = self.plain(&String::from_utf8_lossy(&output.stdout));
         let status = output.status.code().unwrap_or(-1);
         print!("{text}");
         let tail = if status == 0 { String::new() } else { format!("(exit status {status})\n") };
