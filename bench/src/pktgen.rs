@@ -209,7 +209,7 @@ fn row(table: &mut Table, names: [String; 2], offered: u64, count: Count) {
 }
 
 /// Puts the verdict that the fence owes each flow into its class.
-pub(crate) fn mark(flows: &mut [Flow], fence: &Fence) {
+fn mark(flows: &mut [Flow], fence: &Fence) {
     for flow in flows {
         flow.class = class(flow.class.0, fence.welcomes(flow.source));
     }
