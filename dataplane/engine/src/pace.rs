@@ -27,7 +27,7 @@ struct Window {
 }
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pace {
     bursts: u32,
     begun: Option<Instant>,
@@ -38,12 +38,6 @@ pub(crate) struct Pace {
 impl Default for Window {
     fn default() -> Self {
         Self { buckets: [0; BUCKETS], max_ns: 0 }
-    }
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { bursts: 0, begun: None, now: Window::default(), before: Window::default() }
     }
 }
 
