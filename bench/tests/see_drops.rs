@@ -32,7 +32,8 @@ fn the_last_drops_are_shown_as_they_are_asked_for() {
     gateway.quiet_status().unwrap();
     let all = gateway.drops().unwrap();
     let log = gateway.folder().join("drops.jsonl").display().to_string();
-    let cases: [(&[&str], &dyn Fn(&palisade_bench::lab::Record) -> bool); 8] = [
+    type Right<'a> = &'a dyn Fn(&palisade_bench::lab::Record) -> bool;
+    let cases: [(&[&str], Right<'_>); 8] = [
         (&[], &|_| true),
         (&["--domain", "internal"], &|r| r.palisade.domain.as_deref() == Some("internal")),
         (&["--domain", "none"], &|r| r.palisade.domain.is_none()),

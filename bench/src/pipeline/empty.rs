@@ -30,10 +30,12 @@ pub(super) struct Empty {
 impl Empty {
     pub(super) fn new(frames: u32) -> Result<Self> {
         let config = UmemConfig { frames, ..UmemConfig::default() };
-        let (umem, free) = Umem::new(&config).map_err(unfit)?;
+        let (umem, free) = Umem::new(&config).map_err(|error| unfit(&error))?;
         let sizes = SocketConfig::for_frames(frames).rings;
-        let (outside, outside_kernel) = Socket::simulated(&umem, &sizes).map_err(unfit)?;
-        let (inside, inside_kernel) = Socket::simulated(&umem, &sizes).map_err(unfit)?;
+        let (outside, outside_kernel) =
+            Socket::simulated(&umem, &sizes).map_err(|error| unfit(&error))?;
+        let (inside, inside_kernel) =
+            Socket::simulated(&umem, &sizes).map_err(|error| unfit(&error))?;
         let kernels = [outside_kernel, inside_kernel];
         let mut empty = Self { kernels, sockets: [outside, inside], free, _umem: umem };
         empty.turn();
@@ -85,6 +87,6 @@ impl Forwarder for Drill {
     }
 }
 
-fn unfit(error: af_xdp_rs::Error) -> Error {
+fn unfit(error: &af_xdp_rs::Error) -> Error {
     Error::Usage(error.to_string())
 }

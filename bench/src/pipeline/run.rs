@@ -42,7 +42,7 @@ pub(super) fn run(
     first: usize,
     packets: usize,
 ) -> Result<Outcome> {
-    let mut frames = vec![Vec::with_capacity(128); BATCH];
+    let mut frames: Vec<_> = (0..BATCH).map(|_| Vec::with_capacity(128)).collect();
     let mut outcome = Outcome::default();
     let mut at = first;
     while at < first + packets {

@@ -55,7 +55,7 @@ pub(super) fn storm(gateway: &Gateway, every: Duration, stop: &AtomicBool) -> Re
         let client_ms = asked.elapsed().as_secs_f64() * 1e3;
         match serde_json::from_str::<Reload>(&body) {
             Ok(reload) if status == 200 => {
-                storm.reloads.push(Reload { client_ms, guests, ..reload })
+                storm.reloads.push(Reload { client_ms, guests, ..reload });
             }
             _ => storm.refused.push(format!("{status} {body}")),
         }

@@ -39,7 +39,7 @@ pub(super) fn svg(title: &str, rows: &[&Row]) -> String {
         let Some(ratio) = row.ratio else { continue };
         let peer = row.peer.as_deref().unwrap_or_default();
         drawing.words((LEFT - 8.0, top + 8.0), "end", &row.what);
-        drawing.put(format!(
+        drawing.put(&format!(
             "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" font-size=\"10\" fill=\"#666\">beside {}</text>",
             LEFT - 8.0,
             top + 19.0,
@@ -47,7 +47,7 @@ pub(super) fn svg(title: &str, rows: &[&Row]) -> String {
         ));
         let (from, to) = (x(1.0).min(x(ratio.ratio)), x(1.0).max(x(ratio.ratio)));
         let colour = if row.mark() == Mark::Below { COLOURS[1] } else { COLOURS[0] };
-        drawing.put(format!(
+        drawing.put(&format!(
             "<rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" fill=\"{colour}\"/>",
             top + 2.0,
             to - from,

@@ -37,7 +37,7 @@ pub(super) fn svg(title: &str, curves: &[&Curve]) -> String {
             }
         }
         for (size, value) in &curve.points {
-            drawing.put(format!(
+            drawing.put(&format!(
                 "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{colour}\"/>",
                 x(*size),
                 y(*value)

@@ -44,7 +44,7 @@ pub(super) fn interval(row: &Row) -> String {
 /// What was asked, and whether it was reached.
 pub(super) fn asked(row: &Row) -> String {
     let limits = match (row.floor, row.aim) {
-        (Some(floor), Some(aim)) if floor < aim || floor > aim => {
+        (Some(floor), Some(aim)) if floor.total_cmp(&aim).is_ne() => {
             format!("{} (aim {})", figure(floor), figure(aim))
         }
         (Some(floor), _) => figure(floor),

@@ -12,24 +12,26 @@ impl Drawing {
     /// White, with a title.
     pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut drawing = Self(String::new());
-        drawing.put(format!(
+        drawing.put(&format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
              height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">"
         ));
-        drawing.put("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>".to_owned());
+        drawing.put("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>");
         drawing.text((16.0, 22.0), "start", &format!("font-size=\"14\">{}", escape(title)));
         drawing
     }
 
     /// One element.
-    pub(super) fn put(&mut self, element: String) {
+    pub(super) fn put(&mut self, element: &str) {
         // A String takes every write.
         let _ = writeln!(self.0, "{element}");
     }
 
     /// A text whose `rest` is further attributes, `>` and the escaped words.
     fn text(&mut self, (x, y): (f64, f64), anchor: &str, rest: &str) {
-        self.put(format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" {rest}</text>"));
+        self.put(&format!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" {rest}</text>"
+        ));
     }
 
     /// Words at a place.
@@ -40,12 +42,12 @@ impl Drawing {
     /// A straight line.
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), style: &str) {
         let ((a, b), (c, d)) = (from, to);
-        self.put(format!("<path d=\"M{a:.1} {b:.1}L{c:.1} {d:.1}\" fill=\"none\" {style}/>"));
+        self.put(&format!("<path d=\"M{a:.1} {b:.1}L{c:.1} {d:.1}\" fill=\"none\" {style}/>"));
     }
 
     /// The file.
     pub(super) fn end(mut self) -> String {
-        self.put("</svg>".to_owned());
+        self.put("</svg>");
         self.0
     }
 }

@@ -14,7 +14,7 @@ fn entry(revision: u32, policy: &str) -> Entry {
         who: Who::itself("anna"),
         why: Some("because".into()),
         back_to: None,
-        confirm: (revision % 3 == 0).then_some(Confirmation { within_s: 60, by: None }),
+        confirm: revision.is_multiple_of(3).then_some(Confirmation { within_s: 60, by: None }),
         databases: vec![Database { kind: "country".into(), source: "x.mmdb".into(), build: None }],
     };
     Entry { facts, changes: vec!["+ a".into()], policy: policy.into() }

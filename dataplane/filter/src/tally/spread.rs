@@ -145,10 +145,10 @@ mod tests {
         let (a, b, both) = (Registers::<4>::default(), Registers::default(), Registers::default());
         for n in 0..5000 {
             if n % 3 > 0 {
-                a.see(split_mix(n))
+                a.see(split_mix(n));
             };
             if n % 3 < 2 {
-                b.see(split_mix(n))
+                b.see(split_mix(n));
             };
             both.see(split_mix(n));
         }
