@@ -32,7 +32,9 @@ fn log_of(gateway: &Gateway) -> PathBuf {
 fn lines(path: &Path) -> u64 {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "a half line in {}", path.display());
-    let told = records(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let told = records(&text);
+    assert!(told.is_ok(), "{}: {told:?}", path.display());
+    let told = told.unwrap();
     told.len() as u64
 }
 
