@@ -21,7 +21,7 @@ pub(crate) fn online() -> Result<Vec<usize>, Error> {
         object: ONLINE.into(),
         source,
     })?;
-    Ok(ranges(text.trim()))
+    Ok(machine::listed(&text))
 }
 
 /// Pins the calling thread to `core`; `false` when the kernel refuses.
@@ -46,34 +46,9 @@ pub(crate) fn keep_off(workers: &[usize]) {
     }
 }
 
-/// Reads the kernel's list format: `0-3,8,10-11`.
-fn ranges(text: &str) -> Vec<usize> {
-    let mut cores = Vec::new();
-    for part in text.split(',').filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse::<usize>()) {
-            cores.extend(first..=last.min(first + CpuSet::MAX_CPU));
-        }
-    }
-    cores
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_the_kernels_lists() {
-        for (text, cores) in [
-            ("0", vec![0]),
-            ("0-3", vec![0, 1, 2, 3]),
-            ("0-1,4,6-7", vec![0, 1, 4, 6, 7]),
-            ("", vec![]),
-            ("x,2", vec![2]),
-        ] {
-            assert_eq!(ranges(text), cores, "{text}");
-        }
-    }
 
     #[test]
     fn this_machine_has_a_core_and_a_thread_can_be_pinned_to_it() {
