@@ -54,6 +54,8 @@ fn router() -> Router {
         let folder = tempfile::tempdir().expect("a folder");
         let policy = folder.path().join("policy.toml");
         std::fs::copy(data("control.toml"), &policy).expect("it is copied");
+        let countries = folder.path().join("countries.csv");
+        std::fs::copy(data("countries.csv"), countries).expect("it is copied");
         let router = engine::rehearsal(&policy).expect("it compiles");
         (folder, router)
     });
