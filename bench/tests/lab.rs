@@ -158,8 +158,9 @@ fn a_lab_leaves_nothing_and_sweeps_what_the_dead_left() {
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let dead = format!("palisade-{}.0-clients", child.id());
-    let alive = "palisade-1.7777-clients";
-    for name in [dead.as_str(), alive] {
+    // Whoever started this test outlives it; what a test that was killed left is swept when it has ended.
+    let alive = format!("palisade-{}.7777-clients", std::os::unix::process::parent_id());
+    for name in [&dead, &alive] {
         lab::run(&format!("ip netns add {name}")).unwrap();
     }
     let folder = std::env::temp_dir().join(&dead);
@@ -172,7 +173,7 @@ fn a_lab_leaves_nothing_and_sweeps_what_the_dead_left() {
     assert_eq!(during.matches(&own).count(), 3, "{during}");
     assert!(!during.contains(&dead), "{during}");
     assert!(!folder.exists());
-    assert!(during.contains(alive), "{during}");
+    assert!(during.contains(&alive), "{during}");
     drop(lab);
     lab::run(&format!("ip netns del {alive}")).unwrap();
     let after = lab::run("ip netns list").unwrap();

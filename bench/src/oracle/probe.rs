@@ -30,10 +30,14 @@ struct Target {
     ports: Vec<u16>,
     proto: Option<u8>,
     vlans: Vec<u16>,
+    /// Sources of its domain's exceptions, which few others are near.
+    excepted: Vec<IpAddr>,
 }
 
 impl Target {
     fn of(policy: &Policy, service: &Service) -> Self {
+        let exceptions = policy.exceptions.iter();
+        let exceptions = exceptions.filter(|exception| exception.domain == service.domain);
         let networks = service.networks.iter();
         let ranges = service.ports.ranges().iter();
         Self {
@@ -44,6 +48,10 @@ impl Target {
                 Protos::Any => None,
             },
             vlans: policy.domains[usize::from(service.domain.0)].vlans.clone().unwrap_or_default(),
+            excepted: exceptions
+                .flat_map(|exception| &exception.networks)
+                .flat_map(edges)
+                .collect(),
         }
     }
 }
@@ -110,6 +118,12 @@ impl Probes {
             number = target.proto.unwrap_or(number);
             local_port = *self.dice.pick(&target.ports);
             vlans = if target.vlans.is_empty() { vlans } else { &target.vlans };
+            let excepted = target.excepted.iter();
+            let excepted: Vec<_> =
+                excepted.filter(|source| source.is_ipv4() == local.is_ipv4()).collect();
+            if !excepted.is_empty() && self.dice.one_in(4) {
+                remote = **self.dice.pick(&excepted);
+            }
         }
         let (src, dst, ports) = match side {
             Side::Outside => (remote, local, (remote_port, local_port)),
