@@ -34,6 +34,7 @@ mod services;
 mod table;
 mod verdict;
 mod verify;
+mod words;
 
 pub use ask::{Ask, AskError};
 pub use document::{Finding, LoadError, Problem, Severity};
@@ -50,3 +51,4 @@ pub use ruleset::{CompileError, DomainFacts, ExceptionFacts, GeoFacts, Legend, R
 pub use table::{ClassTable, Dir24_8, Six, TableError};
 pub use verdict::{Judgement, Proto, Query, Reason, Side, Verdict};
 pub use verify::verify;
+pub use words::number;

@@ -10,7 +10,7 @@ use crate::diff::{Flips, SubjectFlips, flips};
 use crate::document::{LoadError, Problem};
 use crate::geo::{Geo, GeoInfo};
 use crate::policy::Policy;
-use crate::{Loaded, Moment, Ruleset};
+use crate::{Loaded, Moment, Ruleset, number};
 
 /// Fewer IPv4 addresses than this many flip without question, so that small databases may change.
 const FEW_IPV4: u64 = 1 << 24;
@@ -80,7 +80,8 @@ fn halved(policy: &Policy, old: &Geo, new: &Geo) -> Vec<Problem> {
         (new.networks < old.networks.div_ceil(2)).then(|| {
             let message = format!(
                 "the new {kind} database has {} networks, the one in force {}: under half",
-                new.networks, old.networks
+                number(new.networks as u64),
+                number(old.networks as u64)
             );
             at_geo(
                 policy,
@@ -111,6 +112,7 @@ fn flipped(policy: &Policy, flips: &Flips) -> Option<Problem> {
         .map(|(what, flipped, placed, few)| {
             let (of, most) = (placed.max(&1), limit(*placed, *few));
             let percent = *flipped as f64 * 100.0 / *of as f64;
+            let [flipped, placed, most] = [*flipped, *placed, most].map(number);
             format!("{flipped} {what} ({percent:.1} % of {placed}; at most {most} may)")
         })
         .collect();
@@ -151,16 +153,13 @@ fn sentence(one: &SubjectFlips) -> String {
                 if before == after { after } else { format!("{before} now {after}") }
             })
             .collect();
-        let most = if countries.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", countries.join(", "))
-        };
-        format!(
-            "{} IPv4 addresses and {} IPv6 /48s {what} access{most}",
-            extent.ipv4, extent.ipv6_48s
-        )
+        let sizes = [(extent.ipv4, "IPv4 addresses"), (extent.ipv6_48s, "IPv6 /48s")];
+        let sizes = sizes.into_iter().filter(|(size, _)| *size > 0);
+        let sizes: Vec<_> = sizes.map(|(size, of)| format!("{} {of}", number(size))).collect();
+        format!("{} {what} access ({})", sizes.join(" and "), countries.join(", "))
     };
-    let (lost, gained) = (side(&one.allow_to_drop, "lose"), side(&one.drop_to_allow, "gain"));
-    format!("  {name}: {lost}, {gained}")
+    let sides = [(&one.allow_to_drop, "lose"), (&one.drop_to_allow, "gain")];
+    let sides = sides.into_iter().filter(|(extent, _)| !extent.is_empty());
+    let sides: Vec<_> = sides.map(|(extent, what)| side(extent, what)).collect();
+    format!("  {name}: {}", sides.join("; "))
 }

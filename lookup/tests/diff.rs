@@ -429,8 +429,6 @@ fn a_service_that_moves_comes_or_goes_is_a_subject_of_its_own() {
         ("name     = \"https\"", "name = \"tls\"", ("web", "web", "https")),
         // Its domain is another one.
         ("[[domain.web.service]]", other, ("web", "www", "https")),
-        // It is elsewhere: the one is gone, the other new.
-        ("\"443\"", "\"444\"", ("web", "web", "https")),
     ];
     for (from, to, (before, after, name)) in cases {
         // Everybody flips: Germans lose, and nobody gains.
@@ -449,4 +447,178 @@ fn a_service_that_moves_comes_or_goes_is_a_subject_of_its_own() {
     assert_eq!(gone.allow_to_drop.examples[0].rule, None);
     let new = &compare(&nothing, &old).subjects[0];
     assert_eq!((new.subject.before.clone(), new.drop_to_allow.ipv4), (None, 256));
+}
+
+/// A packet's address, VLAN and port, and what it is called.
+const HOSTS: [&str; 3] = ["192.0.2.0", "192.0.2.1", "192.0.2.2"];
+
+/// A policy in which everything that says what a service is differs from case to case.
+fn laid(random: &mut Random) -> String {
+    let mut text = String::from(
+        "failsafe = [\"198.18.2.0/24\"]\n[geo]\ncountry = \"c.csv\"\n[group.de]\ncountries = [\"DE\"]\n\
+         [group.fr]\ncountries = [\"FR\"]\n",
+    );
+    for domain in ["a", "b"] {
+        let _ = writeln!(text, "[domain.{domain}]\nallow = {:?}", random.some(&["de", "fr"]));
+        let vlans = random.some(&["0", "7", "9"]);
+        if !vlans.is_empty() && random.below(2) == 0 {
+            let _ = writeln!(text, "vlans = [{}]", vlans.join(", "));
+        }
+        for service in 0..random.below(3) {
+            let networks = ["192.0.2.0/30", "192.0.2.0/31", "192.0.2.1", "192.0.2.2/31"];
+            let network = networks[random.below(4) as usize];
+            let proto = ["tcp", "udp", "any", "gre"][random.below(4) as usize];
+            let ports = ["\"any\"", "\"80\"", "\"80-89\", \"443\"", "\"85-500\""];
+            let ports = ports[random.below(4) as usize];
+            let ports = if proto == "gre" { String::new() } else { format!("ports = [{ports}]") };
+            let _ = writeln!(
+                text,
+                "[[domain.{domain}.service]]\nname = \"{domain}{service}\"\nproto = \"{proto}\"\n\
+                 networks = [\"{network}\"]\ncarve_out = true\n{ports}"
+            );
+        }
+    }
+    text
+}
+
+/// Whatever of a service changes, the flips are those of the packets that the compiled tables judge.
+#[test]
+fn flips_of_networks_ports_protocols_and_vlans_are_those_of_all_packets() {
+    let folder = world();
+    let mut random = Random(11);
+    let valid = |random: &mut Random| loop {
+        let text = laid(random);
+        let path = folder.path().join("policy.toml");
+        if let Ok(loaded) = Loaded::of(&path, text, NOW, Revision(1)) {
+            return loaded;
+        }
+    };
+    let sources = ["198.18.0.1", "198.18.1.1", "198.18.2.1", "198.18.3.1"];
+    let mut flipped = 0;
+    for case in 0..60 {
+        let (old, new) = (valid(&mut random), valid(&mut random));
+        // Who loses and gains, by the domains that the packet meets.
+        let mut expected =
+            std::collections::BTreeMap::<_, [std::collections::BTreeSet<&str>; 2]>::new();
+        for (host, from) in HOSTS.iter().flat_map(|host| sources.map(|from| (host, from))) {
+            for vlan in [0, 7, 9, 100] {
+                for (proto, port) in [
+                    ("tcp", "79"),
+                    ("tcp", "80"),
+                    ("tcp", "84"),
+                    ("tcp", "86"),
+                    ("tcp", "443"),
+                    ("tcp", "501"),
+                    ("udp", "80"),
+                    ("udp", "87"),
+                    ("gre", "-"),
+                    ("esp", "-"),
+                    ("sctp", "80"),
+                ] {
+                    let line = format!("{from} {host} {proto} {port} vlan={vlan}");
+                    let ask = Ask::parse_line(&line).unwrap();
+                    let [was, is] = [&old, &new].map(|it| it.ruleset.explain(&ask));
+                    let allowed = [&was, &is].map(|answer| answer.verdict == "allow");
+                    if allowed[0] != allowed[1] {
+                        let key = (was.domain.clone(), is.domain.clone());
+                        expected.entry(key).or_default()[usize::from(allowed[1])].insert(from);
+                    }
+                }
+            }
+        }
+        let found = compare(&old, &new);
+        let shown: std::collections::BTreeMap<_, _> = found
+            .subjects
+            .iter()
+            .map(|one| {
+                let examples = [&one.allow_to_drop, &one.drop_to_allow].map(|extent| {
+                    let holds = |from: &&str| {
+                        let at = |text: &str| text.parse::<std::net::Ipv4Addr>().ok();
+                        let from = at(from);
+                        extent
+                            .examples
+                            .iter()
+                            .any(|it| at(&it.first) <= from && from <= at(&it.last))
+                    };
+                    sources.into_iter().filter(holds).collect()
+                });
+                ((one.subject.before.clone(), one.subject.after.clone()), examples)
+            })
+            .collect();
+        flipped += shown.len();
+        let texts = [&old, &new].map(|it| it.policy.source().text.clone());
+        assert_eq!(shown, expected, "case {case}:\n{}\n----\n{}", texts[0], texts[1]);
+    }
+    assert!(flipped > 60, "{flipped}");
+}
+
+#[test]
+fn traffic_that_meets_another_domain_is_named() {
+    let folder = world();
+    let case = |from: &str, to: &str| -> Vec<(Option<String>, Option<String>, String)> {
+        let old = web(&folder, "", "", "");
+        let new = loaded(folder.path(), &old.policy.source().text.replace(from, to));
+        let of = |one: &lookup::diff::SubjectFlips| {
+            let subject = &one.subject;
+            (subject.before.clone(), subject.after.clone(), subject.traffic.join("; "))
+        };
+        compare(&old, &new).subjects.iter().map(of).collect()
+    };
+    let web = || Some("web".to_owned());
+    let gone = |text: &str| (web(), None, text.to_owned());
+    let new = |text: &str| (None, web(), text.to_owned());
+    let networks = "networks = [\"192.0.2.1\"]";
+    for (from, to, expected) in [
+        ("\"443\"", "\"444\"", vec![gone("tcp 443"), new("tcp 444")]),
+        ("\"443\"", "\"443-445\", \"447\"", vec![new("tcp 444-445; tcp 447")]),
+        ("\"443\"", "\"any\"", vec![new("tcp 0-442; tcp 444-65535")]),
+        ("\"tcp\"", "\"udp\"", vec![gone("tcp 443"), new("udp 443")]),
+        (
+            "proto    = \"tcp\"\nports    = [\"443\"]",
+            "proto = \"gre\"",
+            vec![gone("tcp 443"), new("gre")],
+        ),
+        (networks, "networks = [\"192.0.2.0/24\"]", vec![new("tcp 443")]),
+        // Its halves are the whole.
+        (networks, "networks = [\"192.0.2.1/32\"]", vec![]),
+        ("[domain.web]", "[domain.web]\nvlans = [7, 9]", vec![gone("tcp 443 in other VLANs")]),
+        ("[domain.web]", "[domain.web]\nvlans = [0]", vec![gone("tcp 443 in other VLANs")]),
+        ("\"tcp\"", "\"any\"", vec![new("other protocols 443")]),
+    ] {
+        assert_eq!(case(from, to), expected, "{to}");
+    }
+    let vlans = |ids: &str| web_in(&folder, ids);
+    let found = compare(&vlans("vlans = [7, 9]"), &vlans("vlans = [9, 11]"));
+    let traffic: Vec<_> = found.subjects.iter().map(|one| one.subject.traffic.clone()).collect();
+    assert_eq!(traffic, [["tcp 443 in VLAN 7"], ["tcp 443 in VLAN 11"]]);
+}
+
+fn web_in(folder: &TempDir, vlans: &str) -> Loaded {
+    web(folder, "", "[domain.web]", &format!("[domain.web]\n{vlans}"))
+}
+
+/// A network whose halves belong to others has no traffic of its own.
+#[test]
+fn what_no_packet_meets_is_not_compared() {
+    let halves = ["192.0.2.0/31", "192.0.2.2/31"];
+    let text = |wide: &str| {
+        let service = |name: &str, domain: &str, network: &str| {
+            format!(
+                "[[domain.{domain}.service]]\nname = \"{name}\"\nnetworks = [\"{network}\"]\n\
+                 proto = \"tcp\"\nports = [\"80\"]\ncarve_out = true\n"
+            )
+        };
+        let all = ["0.0.0.0/1", "128.0.0.0/1"].map(|half| service(&half[..1], "c", half)).concat();
+        format!(
+            "[geo]\ncountry = \"c.csv\"\n[group.de]\ncountries = [\"DE\"]\n[domain.a]\nallow = [{wide}]\n\
+             [domain.b]\n[domain.c]\n[domain.d]\nallow = [{wide}]\n{}{}{}{}{all}",
+            service("wide", "a", "192.0.2.0/30"),
+            service("one", "b", halves[0]),
+            service("other", "b", halves[1]),
+            service("all", "d", "0.0.0.0/0"),
+        )
+    };
+    let folder = world();
+    let (old, new) = (loaded(folder.path(), &text("")), loaded(folder.path(), &text("\"de\"")));
+    assert!(compare(&old, &new).is_empty(), "{:?}", compare(&old, &new));
 }

@@ -155,7 +155,8 @@ impl<'a> Pairs<'a> {
         let mut flips = Vec::new();
         for (index, one) in self.subjects.iter().enumerate() {
             let asked = |reading: &'a Reading, class, domain: Option<_>| {
-                let there = one.egress || domain.is_some();
+                // Where there is no service, who is failsafe passes all the same.
+                let there = one.egress || domain.is_some() || reading.failsafe(class);
                 there.then(|| reading.verdict(class, domain))
             };
             let sides = [asked(self.before, was, one.before), asked(self.after, is, one.after)];

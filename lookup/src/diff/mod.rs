@@ -5,6 +5,7 @@
 //!  policy + geo --> Reading --.
 //!                              >--> flips: who gains and loses access, address by address
 //!  policy + geo --> Reading --'
+//!  networks, VLANs, ports of both --> ground: which service of each a packet meets
 //!  ruleset, ruleset, packet ------> Ruleset::explain of both
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod extent;
 mod flips;
+mod ground;
 mod subjects;
 mod written;
 

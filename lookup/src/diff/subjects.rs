@@ -1,25 +1,30 @@
-//! What is compared with what: services that stay in their domain, services that move to another,
-//! services that come and go, and egress.
+//! What is compared with what: services that stay in their domain, traffic that meets a service of
+//! another domain now, traffic whose service comes or goes, and egress.
 //!
-//! A verdict belongs to a pair of an address and a service, and the service's domain gives it. So
-//! services with the same domain before and the same after are one subject.
+//! A verdict belongs to a pair of an address and a service, and the service's domain gives it. So all
+//! traffic that meets one domain before and one domain now is one subject, whichever services they are.
+
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::DomainId;
-use crate::policy::{Policy, Service};
+use super::ground::{Meeting, meetings};
+use crate::policy::Policy;
+use crate::{DomainId, ServiceId};
 
-/// Services whose verdicts change alike, or egress.
+/// Traffic whose verdicts change alike, or egress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subject {
     /// Connections opened from the inside, which have no domain.
     pub egress: bool,
-    /// Their domain in the old policy; `None` when they are not in it.
+    /// The domain of its services in the old policy; `None` when they are not in it.
     pub before: Option<String>,
-    /// Their domain in the new policy; `None` when they are not in it.
+    /// The domain of its services in the new policy; `None` when they are not in it.
     pub after: Option<String>,
-    /// Their names, without the domain's.
+    /// The services' names, without the domain's.
     pub services: Vec<String>,
+    /// Where the domains differ: which traffic it is, such as `tcp 443` or `udp 53 in VLAN 10`.
+    pub traffic: Vec<String>,
     /// The domain is in shadow mode: before, after.
     pub shadow: [bool; 2],
 }
@@ -44,28 +49,32 @@ impl Compared {
 /// All subjects: egress, then the domains in the order of the old policy, then what is new.
 pub(super) fn subjects(old: &Policy, new: &Policy) -> Vec<Compared> {
     let mut found = vec![compared(old, new, None, None, true)];
-    let mut add = |before: Option<DomainId>, after: Option<DomainId>, service: &Service| {
-        let at = found
-            .iter()
-            .position(|one| !one.egress && (one.before, one.after) == (before, after))
-            .unwrap_or_else(|| {
-                found.push(compared(old, new, before, after, false));
-                found.len() - 1
-            });
-        let services = &mut found[at].subject.services;
-        if !services.contains(&service.name) {
-            services.push(service.name.clone());
+    let mut places: HashMap<[Option<DomainId>; 2], usize> = HashMap::new();
+    let mut known: HashSet<(usize, String)> = HashSet::new();
+    for Meeting { services: [before, after], traffic } in meetings(old, new) {
+        let (before, after) = (service(old, before), service(new, after));
+        let domains = [before, after].map(|it| it.map(|service| service.domain));
+        let place = *places.entry(domains).or_insert_with(|| {
+            found.push(compared(old, new, domains[0], domains[1], false));
+            found.len() - 1
+        });
+        let subject = &mut found[place].subject;
+        for service in [before, after].into_iter().flatten() {
+            if known.insert((place, service.name.clone())) {
+                subject.services.push(service.name.clone());
+            }
         }
-    };
-    for service in &old.services {
-        let after = same(old, service, new).or_else(|| heir(service, new));
-        add(Some(service.domain), after.map(|it| it.domain), service);
+        subject.traffic.extend(traffic);
     }
-    for service in new.services.iter().filter(|service| same(new, service, old).is_none()) {
-        let before = heir(service, old);
-        add(before.map(|it| it.domain), Some(service.domain), service);
+    for one in &mut found {
+        let mut told = HashSet::new();
+        one.subject.traffic.retain(|text| told.insert(text.clone()));
     }
     found
+}
+
+fn service(policy: &Policy, id: Option<ServiceId>) -> Option<&crate::policy::Service> {
+    policy.services.get(usize::from(id?.0))
 }
 
 fn compared(
@@ -85,39 +94,8 @@ fn compared(
         before: was.map(|domain| domain.name),
         after: is.map(|domain| domain.name),
         services: Vec::new(),
+        traffic: Vec::new(),
         shadow,
     };
     Compared { subject, egress, before, after }
-}
-
-/// The service of the same domain and name.
-fn same<'a>(here: &Policy, service: &Service, there: &'a Policy) -> Option<&'a Service> {
-    let domain = |policy: &'_ Policy, id: DomainId| policy.domains[usize::from(id.0)].name.clone();
-    let name = domain(here, service.domain);
-    there
-        .services
-        .iter()
-        .find(|other| other.name == service.name && domain(there, other.domain) == name)
-}
-
-/// The service that answers where this one did: of those that share an address, protocol and port
-/// the one with the most specific network.
-fn heir<'a>(service: &Service, there: &'a Policy) -> Option<&'a Service> {
-    let meet = |other: &&Service| {
-        service.proto.overlaps(other.proto) && service.ports.common(&other.ports).is_some()
-    };
-    let length = |other: &Service| {
-        let shared = other.networks.iter().map(toml::Spanned::get_ref).filter(|theirs| {
-            let ours = service.networks.iter().map(toml::Spanned::get_ref);
-            ours.into_iter().any(|ours| ours.contains(*theirs) || theirs.contains(ours))
-        });
-        shared.map(ipnet::IpNet::prefix_len).max()
-    };
-    there
-        .services
-        .iter()
-        .filter(meet)
-        .filter_map(|other| Some((length(other)?, other)))
-        .max_by_key(|(length, _)| *length)
-        .map(|(_, other)| other)
 }

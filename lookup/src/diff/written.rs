@@ -223,7 +223,7 @@ fn names<'a>(
 }
 
 /// A range of ports as the policy writes it.
-fn ports(range: (u16, u16)) -> String {
+pub(super) fn ports(range: (u16, u16)) -> String {
     match range {
         (0, u16::MAX) => "any".to_owned(),
         (first, last) if first == last => first.to_string(),

@@ -147,6 +147,13 @@ impl Problem {
         &self.help
     }
 
+    /// What is wrong and what to do: one line, or the lines of a list and one more.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let between = if self.message.contains('\n') { "\n" } else { "; " };
+        format!("{}{between}{}", self.message, self.help)
+    }
+
     /// The problem as data.
     #[must_use]
     pub fn finding(&self) -> Finding {
@@ -244,7 +251,7 @@ impl fmt::Display for LoadError {
             {
                 write!(f, "{file}:{line}:{column}: ")?;
             }
-            write!(f, "{}; {}", problem.message, problem.help)?;
+            f.write_str(&problem.sentence())?;
         }
         Ok(())
     }

@@ -80,6 +80,15 @@ pub struct GeoInfo {
     stamp: Option<Stamp>,
 }
 
+impl GeoInfo {
+    /// When the file was last written, in seconds since 1970: a database that does not say when it was
+    /// built is at least so old. `None` for the embedded table.
+    #[must_use]
+    pub fn written_secs(&self) -> Option<i64> {
+        self.stamp.as_ref().map(Stamp::written_secs)
+    }
+}
+
 /// Countries and operators of all addresses, loaded.
 #[derive(Debug)]
 pub struct Geo {

@@ -29,6 +29,11 @@ impl Stamp {
         }
     }
 
+    /// When it was last written, in seconds since 1970.
+    pub(super) fn written_secs(&self) -> i64 {
+        self.times[0].0
+    }
+
     /// Whether the file at a path is still this one.
     pub(super) fn holds(&self, path: &Path) -> bool {
         self.path == path && std::fs::metadata(path).is_ok_and(|it| Self::new(path, &it) == *self)

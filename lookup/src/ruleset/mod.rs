@@ -189,6 +189,11 @@ impl Ruleset {
         &self.legend
     }
 
+    /// The ids of the VLANs that some domain names, ascending; 0 is traffic without one.
+    pub fn vlans(&self) -> impl Iterator<Item = u16> {
+        self.base.services.vlans()
+    }
+
     /// The VLAN to judge a frame in, from the id in its outermost tag that has one; 0 without a tag.
     /// An id that no domain names is judged as no tag is; where a domain names 0, it is judged apart.
     #[must_use]

@@ -41,6 +41,11 @@ impl Reading {
         (text, verdict == Verdict::Allow)
     }
 
+    /// Whether a class is never cut off, to whatever address and port.
+    pub(crate) fn failsafe(&self, class: ClassId) -> bool {
+        self.classes.get(class.0 as usize).is_some_and(|class| class.failsafe)
+    }
+
     /// The country of a class.
     pub(crate) fn country(&self, class: ClassId) -> Option<Country> {
         self.classes.get(class.0 as usize)?.country

@@ -67,6 +67,11 @@ impl ServiceMap {
         Self { vlans, runs, slots, roots, tops: pages.tops.list, leaves: pages.leaves.list }
     }
 
+    /// The VLANs that some domain names.
+    pub(crate) fn vlans(&self) -> impl Iterator<Item = u16> {
+        self.vlans.ids()
+    }
+
     /// The VLAN to judge a frame in whose tag has this id.
     #[inline]
     pub(crate) fn vlan(&self, id: u16) -> Vlan {

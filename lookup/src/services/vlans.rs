@@ -29,6 +29,11 @@ impl Vlans {
         Self { named, common: if untagged { RESERVED } else { Vlan::NONE } }
     }
 
+    /// The ids that some domain names, ascending.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u16> {
+        (0..4096).filter(|id| self.named[usize::from(id >> 6)] >> (id & 63) & 1 == 1)
+    }
+
     /// The VLAN to judge a frame in whose tag has this id; 0 without a tag.
     #[inline]
     pub(super) fn fold(&self, id: u16) -> Vlan {
