@@ -67,6 +67,14 @@ impl Shown<'_> {
         }
     }
 
+    /// Which pattern it is, if it is one.
+    fn pattern(&self) -> Option<&'static str> {
+        match self {
+            Self::Line(_) => None,
+            Self::Pattern(pattern) => Some(pattern.palisade.pattern.as_str()),
+        }
+    }
+
     /// Whether it sums up others.
     pub(crate) fn is_pattern(&self) -> bool {
         matches!(self, Self::Pattern(_))
@@ -81,6 +89,7 @@ impl Shown<'_> {
             src: self.src(),
             reason: self.reason(),
             kind: self.kind(),
+            pattern: self.pattern(),
         }
     }
 

@@ -26,6 +26,10 @@ pub struct FlowStatus {
     pub local_port: u16,
     /// The protocol, in letters.
     pub proto: String,
+    /// The id of its VLAN as the policy tells VLANs apart: 0 for frames without one, and for those of
+    /// ids that no domain names; 4095 for the latter where a domain names 0.
+    #[serde(default)]
+    pub vlan: u16,
     /// The country of the address on the outside.
     pub country: Option<String>,
     /// Its operator.
@@ -127,9 +131,10 @@ pub(crate) fn of_pair(
         return found;
     }
     walk(mail, legends, &mut found, |found, worker, flow, legend| {
-        let Pair { remote, local, local_port, proto, .. } = flow.pair;
+        let Pair { remote, local, local_port, proto, vlan, .. } = flow.pair;
         let ports = !proto.has_ports() || [0, local_port].contains(&pair.local_port);
-        let same = (remote, local, proto) == (pair.remote, pair.local, pair.proto) && ports;
+        let asked = (pair.remote, pair.local, pair.proto, pair.vlan);
+        let same = (remote, local, proto, vlan) == asked && ports;
         let same = same && [0, flow.pair.remote_port].contains(&pair.remote_port);
         if same && found.flows.len() == most {
             found.more = true;
@@ -168,7 +173,7 @@ fn walk(
 }
 
 fn show(worker: usize, flow: &Flow, legend: Option<&Legend>) -> FlowStatus {
-    let Pair { remote, local, remote_port, local_port, proto, .. } = flow.pair;
+    let Pair { remote, local, remote_port, local_port, proto, vlan } = flow.pair;
     let origin = legend.map(|legend| legend.origin(remote)).unwrap_or_default();
     // ICMP and ICMPv6 are one to the policy.
     let proto = if proto == Proto::ICMP { "ICMP".into() } else { line::Proto(proto.0).name() };
@@ -179,6 +184,7 @@ fn show(worker: usize, flow: &Flow, legend: Option<&Legend>) -> FlowStatus {
         local_ip: local,
         local_port,
         proto: proto.into_owned(),
+        vlan: vlan.0,
         country: origin.country.map(|country| country.to_string()),
         asn: origin.asn.map(|asn| asn.0),
         domain: flow.domain.zip(legend).map(|(id, legend)| legend.domain_name(id).to_owned()),

@@ -51,7 +51,7 @@ mod wanted;
 mod watch;
 mod worker;
 
-pub use age::{GeoAge, Warning};
+pub use age::{DatabaseAge, GeoAge, Warning};
 pub use config::{Config, Drops, FailMode, HistoryConfig, Mode, Poll, Rotate, Syslog};
 pub use error::Error;
 pub use flows::{FlowStatus, Flows, WantedFlows};

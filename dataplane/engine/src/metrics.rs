@@ -234,13 +234,24 @@ fn gateway(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
             })
         }),
     )?;
+    counter(
+        encoder,
+        "patterns",
+        "Patterns told in the log, by kind",
+        status.patterns.iter().map(|(kind, count)| ([("pattern", kind.clone())], *count)),
+    )?;
     gauge(encoder, "flows", "Entries of all flow tables", status.flows)?;
     gauge(encoder, "revision", "The ruleset in force", status.revision.into())?;
     gauge(encoder, "uptime_seconds", "Seconds since the start", status.uptime_s)?;
     gauge(encoder, "warnings", "Warnings of the status", status.warnings.len() as u64)?;
-    if let Some(days) = status.geo.age_days {
-        let days = u64::try_from(days).unwrap_or(0);
-        gauge(encoder, "geo_age_days", "Age of the country database", days)?;
+    let asn = status.geo.asn.as_ref();
+    for (name, explanation, days) in [
+        ("geo_age_days", "Age of the country database", status.geo.country.age_days),
+        ("geo_asn_age_days", "Age of the ASN database", asn.and_then(|asn| asn.age_days)),
+    ] {
+        if let Some(days) = days {
+            gauge(encoder, name, explanation, u64::try_from(days).unwrap_or(0))?;
+        }
     }
     let limit = status.geo.max_age_days.into();
     gauge(encoder, "geo_max_age_days", "Age from which the policy calls it old", limit)?;

@@ -29,6 +29,21 @@ pub(crate) enum Kind {
     Busy,
 }
 
+impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Sweep, Self::Busy, Self::NewCountry, Self::Probed];
+
+    /// The name in the log.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::NewCountry => "new_country",
+            Self::Probed => "probed",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 /// What is known of it. Numbers that a kind does not have are absent.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Facts {

@@ -9,10 +9,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use crate::event::{Event, Names};
+use crate::{
+    event::{Event, Names},
+    pattern::Kind,
+};
 
 /// How many events are remembered.
 pub(crate) const REMEMBERED: usize = 8192;
@@ -22,6 +28,8 @@ pub(crate) const REMEMBERED: usize = 8192;
 pub(crate) struct Recent {
     past: Mutex<Past>,
     names: Names,
+    /// Patterns told since the start, in the order of [`Kind::ALL`].
+    patterns: [AtomicU64; Kind::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +53,7 @@ pub(crate) struct Piece {
 impl Recent {
     /// Nothing yet; `names` are those of outside and inside.
     pub(crate) fn new(names: Names) -> Self {
-        Self { past: Mutex::default(), names }
+        Self { names, ..Self::default() }
     }
 
     /// The names of outside and inside.
@@ -57,12 +65,22 @@ impl Recent {
     pub(crate) fn push(&self, events: impl Iterator<Item = Event>) {
         let mut past = self.lock();
         for event in events {
+            if let Event::Pattern(pattern) = &event {
+                let kind = Kind::ALL.iter().position(|kind| *kind == pattern.palisade.pattern);
+                kind.map(|kind| self.patterns[kind].fetch_add(1, Ordering::Relaxed));
+            }
             if past.events.len() == REMEMBERED {
                 past.events.pop_front();
             }
             past.events.push_back(event);
             past.next += 1;
         }
+    }
+
+    /// How many patterns were told since the start, by kind.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let count = |told: &AtomicU64| told.load(Ordering::Relaxed);
+        Kind::ALL.into_iter().zip(self.patterns.iter().map(count))
     }
 
     /// The number of the next event.
@@ -80,9 +98,14 @@ impl Recent {
         Piece { missed: begin.saturating_sub(from), next: begin + events.len() as u64, events }
     }
 
+    /// All that is remembered, and the number of what comes.
+    pub(crate) fn past(&self) -> Piece {
+        self.piece(0, REMEMBERED)
+    }
+
     /// All that is remembered.
     pub(crate) fn all(&self) -> Vec<Event> {
-        self.piece(0, REMEMBERED).events
+        self.past().events
     }
 
     fn lock(&self) -> MutexGuard<'_, Past> {
@@ -95,7 +118,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::pattern::{Facts, Pattern};
+    use crate::pattern::{Facts, Kind, Pattern};
 
     fn event(number: u64) -> Event {
         let palisade = Facts { interval_s: number, ..Facts::default() };
@@ -128,8 +151,10 @@ mod tests {
             (seen, next) = (seen + count, piece.next);
             assert_eq!(seen + missed, next);
         }
-        assert!(missed > 0 && recent.next() == told);
+        assert!(missed > 0 && recent.past().next == told);
         assert_eq!(numbers(&recent.all()), (told - remembered..told).collect::<Vec<_>>());
+        let counts: Vec<_> = recent.patterns().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counts, [(Kind::Busy, told)], "the ones forgotten too");
         let piece = recent.piece(told + 5, 1);
         assert_eq!((piece.missed, piece.events.len(), piece.next), (0, 0, told));
     }

@@ -1,6 +1,7 @@
 //! What the control socket and the signals share: where policies change, and where the counters stand.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -12,6 +13,7 @@ use crate::{
     board::Board,
     change::Desk,
     interface::Interface,
+    recent::Recent,
     standing,
     status::{Packets, RecordCounts, Status, WorkerStatus},
     tallies,
@@ -134,6 +136,7 @@ impl State {
             policy: standing::status(&standing),
             unwritten: self.view.ledger.log.lost(),
             sinks: self.view.ledger.status(&self.view.log.to_string_lossy()),
+            patterns: patterns(&self.view.recent),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
         };
@@ -141,7 +144,7 @@ impl State {
             status.packets.add(&worker.packets);
         }
         tallies::fill(&mut status, &self.view.tallies, ruleset.legend());
-        status.warnings = status.geo.warning(ruleset).iter().map(ToString::to_string).collect();
+        status.warnings = status.geo.warnings(ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(standing::warnings(&standing));
         status.warnings.extend(self.view.ledger.troubles());
         let served = lock(&self.interfaces);
@@ -160,6 +163,10 @@ impl State {
         status.workers = workers;
         status
     }
+}
+
+fn patterns(recent: &Recent) -> BTreeMap<String, u64> {
+    recent.patterns().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect()
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

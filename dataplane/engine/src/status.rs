@@ -34,6 +34,9 @@ pub struct Status {
     pub unwritten: u64,
     /// Where records go: the log first, then syslog and journald.
     pub sinks: Vec<SinkStatus>,
+    /// Patterns told in the log since the start, by kind.
+    #[serde(default)]
+    pub patterns: BTreeMap<String, u64>,
     /// Seconds since the gateway started.
     pub uptime_s: u64,
     /// What the operator should know.

@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
+use filter::DropReason;
+use lookup::Country;
 use serde::{Deserialize, Serialize};
+
+use crate::pattern::Kind;
 
 /// What a reader wants to see; what is absent does not matter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub struct Wanted {
     pub from: Option<String>,
     /// A drop reason.
     pub reason: Option<String>,
-    /// An `event_type`.
+    /// An `event_type`, or the name of a pattern.
     pub kind: Option<String>,
     /// The newest so many.
     pub limit: Option<usize>,
@@ -39,6 +43,8 @@ pub struct Facts<'a> {
     pub reason: Option<&'a str>,
     /// Its `event_type`.
     pub kind: &'a str,
+    /// Which pattern it is, if it is one.
+    pub pattern: Option<&'a str>,
 }
 
 /// A network, or one address.
@@ -81,6 +87,16 @@ impl Network {
     }
 }
 
+/// Refuses a word that is none of those there are.
+fn known(what: &str, word: Option<&str>, words: &[&str]) -> Result<(), String> {
+    match word {
+        Some(word) if !words.iter().any(|known| known.eq_ignore_ascii_case(word)) => {
+            Err(format!("`{word}` is no {what}; there are {}", words.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a reader wants, understood.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -89,13 +105,26 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Reads the network.
+    /// Reads the network, and looks whether there can be such events at all: a word that is misspelt
+    /// would only never be found.
     ///
     /// # Errors
-    /// A network that is none.
+    /// A network that is none, or a word that no event has.
     pub fn new(wanted: Wanted) -> Result<Self, String> {
         let from = wanted.from.as_deref().map(Network::parse).transpose()?;
-        Ok(Self { wanted, from })
+        let reasons: Vec<_> = DropReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        known("drop reason", wanted.reason.as_deref(), &reasons)?;
+        let patterns = Kind::ALL.map(Kind::as_str);
+        let kinds = [&["drop", "exception", "pattern"][..], &patterns].concat();
+        known("kind of event", wanted.kind.as_deref(), &kinds)?;
+        let country =
+            wanted.country.as_deref().filter(|name| !name.eq_ignore_ascii_case("unknown"));
+        match country {
+            Some(code) if Country::new(&code.to_ascii_uppercase()).is_none() => {
+                Err(format!("`{code}` is no country; write two letters, or unknown"))
+            }
+            _ => Ok(Self { wanted, from }),
+        }
     }
 
     /// Whether the reader wants this one.
@@ -110,7 +139,7 @@ impl Choice {
         named(&wanted.domain, event.domain, "none")
             && named(&wanted.country, event.country, "unknown")
             && named(&wanted.reason, event.reason, "")
-            && named(&wanted.kind, Some(event.kind), "")
+            && (named(&wanted.kind, Some(event.kind), "") || named(&wanted.kind, event.pattern, ""))
             && wanted.asn.is_none_or(|asn| event.asn == Some(asn))
             && from.is_none_or(|network| event.src.is_some_and(|src| network.holds(src)))
     }
@@ -119,6 +148,50 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_no_event_has_is_refused_with_those_there_are() {
+        let choice = |change: fn(&mut Wanted)| {
+            let mut wanted = Wanted::default();
+            change(&mut wanted);
+            Choice::new(wanted).map(drop)
+        };
+        for change in [
+            (|wanted| wanted.reason = Some("Not_Allowed".into())) as fn(&mut Wanted),
+            |wanted| wanted.kind = Some("drop".into()),
+            |wanted| wanted.kind = Some("sweep".into()),
+            |wanted| wanted.country = Some("fr".into()),
+            |wanted| wanted.country = Some("unknown".into()),
+        ] {
+            assert_eq!(choice(change), Ok(()));
+        }
+        let said = choice(|wanted| wanted.reason = Some("notallowed".into())).unwrap_err();
+        assert!(said.contains("`notallowed` is no drop reason; there are no_service"), "{said}");
+        let said = choice(|wanted| wanted.kind = Some("drops".into())).unwrap_err();
+        assert!(said.contains("drop, exception, pattern, sweep"), "{said}");
+        for code in ["", "D", "DEU", "Germany", "d1"] {
+            let wanted = Wanted { country: Some(code.into()), ..Wanted::default() };
+            assert!(Choice::new(wanted).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_an_event_or_a_pattern() {
+        let takes = |kind: &str, facts: &Facts<'_>| {
+            let wanted = Wanted { kind: Some(kind.into()), ..Wanted::default() };
+            Choice::new(wanted).unwrap().takes(facts)
+        };
+        let drop = Facts { kind: "drop", ..Facts::default() };
+        let sweep = Facts { kind: "pattern", pattern: Some("sweep"), ..Facts::default() };
+        for (kind, expected) in [
+            ("drop", [true, false]),
+            ("pattern", [false, true]),
+            ("sweep", [false, true]),
+            ("busy", [false, false]),
+        ] {
+            assert_eq!([&drop, &sweep].map(|facts| takes(kind, facts)), expected, "{kind}");
+        }
+    }
 
     #[test]
     fn a_network_holds_its_addresses_to_the_last() {

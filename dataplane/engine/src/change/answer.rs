@@ -34,12 +34,21 @@ impl fmt::Display for Changed {
         if let Some(back_to) = self.back_to {
             write!(f, ", with the policy of revision {back_to}")?;
         }
-        if let Some(compile_ms) = self.compile_ms {
-            write!(f, ", compiled in {compile_ms:.0} ms")?;
-        }
+        let compiled =
+            self.compile_ms.map(|time| format!("compiled in {time:.0} ms, ")).unwrap_or_default();
         match self.swap_ms {
-            Some(swap_ms) => write!(f, ", taken by every worker {swap_ms:.1} ms later")?,
-            None => write!(f, "; not every worker has taken it yet: see palisade status")?,
+            Some(swap_ms) => {
+                let total_ms = self.total_ms;
+                write!(
+                    f,
+                    ", {total_ms:.1} ms after the command ({compiled}taken by every worker "
+                )?;
+                write!(f, "{swap_ms:.1} ms later)")?;
+            }
+            None => write!(
+                f,
+                " ({compiled}but not every worker has taken it yet: see palisade status)"
+            )?,
         }
         if let Some(within) = self.confirm_s {
             write!(f, "\nit goes back in {within} s unless you say: palisade confirm")?;

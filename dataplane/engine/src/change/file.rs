@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::POLICY_BYTES;
 
@@ -14,7 +14,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let before = fs::metadata(&path).ok();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.new"));
-    let written = write(&fresh, before.as_ref(), text).and_then(|()| fs::rename(&fresh, &path));
+    let written =
+        write(&fresh, before.as_ref(), text.as_bytes()).and_then(|()| fs::rename(&fresh, &path));
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
     }
@@ -23,11 +24,40 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn write(fresh: &Path, before: Option<&Metadata>, text: &str) -> io::Result<()> {
+/// Copies what stands in the file beside it, unless it is `known`: an edit that a change by other means
+/// would lose. The copy's path, if one was made.
+pub(crate) fn keep(
+    path: &Path,
+    revision: u32,
+    known: impl Fn(&str) -> bool,
+) -> io::Result<Option<PathBuf>> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let Ok(facts) = fs::metadata(&path) else { return Ok(None) };
+    if !facts.is_file() {
+        return Ok(None);
+    }
+    let mut there = Vec::new();
+    File::open(&path)?.take(POLICY_BYTES).read_to_end(&mut there)?;
+    if std::str::from_utf8(&there).is_ok_and(known) {
+        return Ok(None);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let named = |turn: u32| match turn {
+        0 => path.with_file_name(format!("{name}.before-{revision}")),
+        turn => path.with_file_name(format!("{name}.before-{revision}.{turn}")),
+    };
+    // Numbers of revisions may begin anew, and an older copy stays.
+    let free = (0..1000).map(named).find(|copy| fs::symlink_metadata(copy).is_err());
+    let copy = free.ok_or_else(|| io::Error::other("there are a thousand copies beside it"))?;
+    write(&copy, Some(&facts), &there)?;
+    Ok(Some(copy))
+}
+
+fn write(fresh: &Path, before: Option<&Metadata>, text: &[u8]) -> io::Result<()> {
     // What a crash left; a link that somebody else put there must not be followed.
     let _ = fs::remove_file(fresh);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text)?;
     if let Some(before) = before {
         fchown(&file, Some(before.uid()), Some(before.gid()))?;
         file.set_permissions(before.permissions())?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use lookup::diff::written;
 use lookup::{Loaded, Policy, Problem, Ruleset};
 
+use super::claim::Claim;
 use super::{Desk, Origin, Refused, lock, moment};
 
 /// A compiled policy, and what to say of it.
@@ -17,6 +18,8 @@ pub(super) struct Next {
     /// The revision whose policy it is.
     pub(super) back_to: Option<u32>,
     pub(super) warnings: Vec<String>,
+    /// Its number, on its way to the disk.
+    pub(super) claim: Option<Claim>,
 }
 
 impl Desk {
@@ -45,6 +48,7 @@ impl Desk {
             let in_force = book.history.policy();
             (book.publisher.current(), book.publisher.next_revision(), past, in_force)
         };
+        let claim = Claim::begin(&self.shelf, revision.0);
         let back_to = past.as_ref().map(|entry| entry.facts.revision);
         let text = match origin {
             Origin::Text(text) => Some(text),
@@ -57,13 +61,15 @@ impl Desk {
         let Loaded { policy, ruleset, warnings, .. } = loaded;
         let changes = self.changes(in_force, &policy);
         let policy = policy.source().text.clone();
-        let mut warnings: Vec<String> = warnings.iter().map(say).collect();
+        let mut warnings: Vec<String> = warnings.iter().map(Problem::sentence).collect();
         match doubts {
-            Err(error) if accept => warnings.extend(error.problems().iter().map(say)),
+            Err(error) if accept => {
+                warnings.extend(error.problems().iter().map(ToString::to_string));
+            }
             Err(error) => return Err(Refused::Database(error)),
             Ok(()) => {}
         }
-        Ok((before, Next { ruleset, policy, changes, back_to, warnings }))
+        Ok((before, Next { ruleset, policy, changes, back_to, warnings, claim }))
     }
 
     /// What a policy says otherwise than the one in force, whose lists are read as they are now.
@@ -75,8 +81,4 @@ impl Desk {
         let Ok((old, _)) = Policy::parse(&self.policy, in_force) else { return Vec::new() };
         written(&old, policy).iter().map(ToString::to_string).collect()
     }
-}
-
-fn say(problem: &Problem) -> String {
-    format!("{problem}; {}", problem.help_text())
 }

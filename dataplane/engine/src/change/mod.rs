@@ -11,10 +11,12 @@
 //! its number when it is published: what was published during a compilation takes none away.
 //!
 //! Files are written when the workers already judge by the new ruleset: a disk that is full or slow
-//! never stands before a change, and the answer says so.
+//! never stands before a change, and the answer says so. Only the revision's number goes to the disk
+//! before it, beside the compilation ([claims](claim)).
 
 mod answer;
 mod ask;
+mod claim;
 mod file;
 mod guard;
 mod load;
@@ -36,10 +38,11 @@ pub(crate) use pending::Wait;
 pub(crate) use put::Standing;
 pub(crate) use timer::run as timer;
 
-use crate::history::{Entry, History, How, Past, Shelf, Who};
+use crate::history::{Entry, History, How, Past, Who};
 use crate::logger::Legends;
 use crate::publish::{Publisher, Taken};
 use answer::ms;
+use claim::{Ahead, Claim, Shelves};
 use file::Seen;
 use pending::{Pending, Waiting};
 
@@ -59,7 +62,9 @@ pub(crate) struct Desk {
     /// The policy's file as it was last seen.
     seen: Mutex<Seen>,
     /// The history on disk, where there is one.
-    shelf: Option<Mutex<Shelf>>,
+    shelf: Shelves,
+    /// Numbers of revisions that are about to come by themselves.
+    ahead: Ahead,
     /// What was wrong with it at the start.
     past: Option<String>,
 }
@@ -113,8 +118,10 @@ impl Desk {
         let waiting = Waiting::default();
         let book = Mutex::new(Book { publisher, history, waiting, unwritten: 0, trouble: None });
         let (loading, seen) = (Mutex::new(()), Mutex::new(Seen::default()));
-        let shelf = shelf.map(Mutex::new);
-        let desk = Self { policy, legends, taken, loading, book, seen, shelf, past: trouble };
+        let shelf = shelf.map(|shelf| Arc::new(Mutex::new(shelf)));
+        let ahead = Ahead::default();
+        let desk =
+            Self { policy, legends, taken, loading, book, seen, shelf, ahead, past: trouble };
         desk.shelve(&first);
         desk
     }
@@ -135,12 +142,13 @@ impl Desk {
         }
         let one = lock(&self.loading);
         let compiling = Instant::now();
-        let (before, next) = self.compile(origin, terms.accept)?;
+        let (before, mut next) = self.compile(origin, terms.accept)?;
         let back_to = next.back_to;
         let cuts = guard::cuts(&before, &next.ruleset, terms.session.as_deref());
         if !cuts.is_empty() && !terms.force {
             return Err(Refused::Cut(cuts));
         }
+        self.settle_claim(next.claim.take());
         let compile = compiling.elapsed();
         let mut warnings = next.warnings;
         warnings.extend(cuts);
@@ -194,16 +202,30 @@ impl Desk {
         Ok(Confirmed { revision, warnings })
     }
 
+    /// Waits until the next number is on the disk. It may be another one than was claimed: an exception
+    /// ended meanwhile, under the number that was.
+    fn settle_claim(&self, claim: Option<Claim>) {
+        let number = lock(&self.book).publisher.next_revision().0;
+        let other = claim.as_ref().is_none_or(|claim| !claim.is_for(number));
+        claim.into_iter().for_each(Claim::settle);
+        if other {
+            Claim::begin(&self.shelf, number).into_iter().for_each(Claim::settle);
+        }
+    }
+
     /// Ends a wait whose time is up, and exceptions that end, in the second they do.
     fn turn(&self, now: Instant, time: Moment) -> Vec<Arc<Entry>> {
         let mut book = lock(&self.book);
         let mut done = Vec::new();
+        if book.ends(now + Ahead::TIME, Moment(time.0 + Ahead::TIME.as_secs())) {
+            self.ahead.claim(&self.shelf, book.publisher.next_revision().0);
+        }
         if let Some(pending) = book.waiting.overdue(now) {
             let why = format!("revision {} was not confirmed", pending.revision);
             done.push(self.restore(&mut book, pending, Who::itself("not confirmed"), Some(why)));
         }
         let current = book.publisher.current();
-        if current.next_end().is_some_and(|end| end <= time) {
+        if ends(&current, time) {
             let note = Note::itself(How::Exception, "exception ended", Some(ended(&current, time)));
             let next = current.at(time, book.publisher.next_revision());
             let policy = book.history.policy();
@@ -217,6 +239,7 @@ impl Desk {
     /// Takes the revision that waits back, before its time is up.
     fn back(&self, who: Who, why: Option<String>) -> Result<Changed, Refused> {
         let begun = Instant::now();
+        self.settle_claim(None);
         let entry = {
             let mut book = lock(&self.book);
             let pending = book.waiting.end().ok_or(Refused::NothingWaits)?;
@@ -251,6 +274,12 @@ impl Desk {
 }
 
 impl Book {
+    /// Whether something that has an end has reached it by then.
+    fn ends(&self, now: Instant, time: Moment) -> bool {
+        let overdue = self.waiting.wait(now).is_some_and(|wait| wait.remaining_s == 0);
+        overdue || ends(&self.publisher.current(), time)
+    }
+
     /// What is in force, to come back to.
     fn kept(&self) -> Kept {
         Kept { ruleset: self.publisher.current(), policy: self.history.policy() }
@@ -263,6 +292,11 @@ impl Note {
         let who = Who::itself(name);
         Self { how, who, why, back_to: None, confirm: None, changes: Vec::new() }
     }
+}
+
+/// Whether an exception that holds in a ruleset has ended at a moment.
+fn ends(ruleset: &Ruleset, time: Moment) -> bool {
+    ruleset.next_end().is_some_and(|end| end <= time)
 }
 
 /// Names and owners of the exceptions that have ended at a moment.

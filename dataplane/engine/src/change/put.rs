@@ -95,14 +95,26 @@ impl Desk {
         }
     }
 
-    /// Makes an entry's text the policy's file; what went wrong.
+    /// Makes an entry's text the policy's file; what went wrong, and what stood there that was never in
+    /// force.
     pub(super) fn settle(&self, entry: &Entry) -> Option<String> {
-        let error = file::replace(&self.policy, &entry.policy).err()?;
-        Some(format!(
-            "the policy is in force, but {} could not be written, and a restart would bring back what \
-             stands there: {error}",
-            self.policy.display()
-        ))
+        let known = |text: &str| text == entry.policy || lock(&self.book).history.has(text);
+        let kept = file::keep(&self.policy, entry.facts.revision, known);
+        let done = kept.and_then(|kept| {
+            file::replace(&self.policy, &entry.policy)?;
+            Ok(kept)
+        });
+        let path = self.policy.display();
+        match done {
+            Ok(kept) => kept.map(|kept| {
+                let kept = kept.display();
+                format!("{path} held an edit that was never in force; it is kept as {kept}")
+            }),
+            Err(error) => Some(format!(
+                "the policy is in force, but {path} could not be written, and a restart would bring back \
+                 what stands there: {error}"
+            )),
+        }
     }
 
     /// How the policy stands.
@@ -127,9 +139,11 @@ impl Desk {
         Standing { differs, ..standing }
     }
 
-    /// The history without its policies, newest first.
-    pub(crate) fn history(&self) -> Vec<EntryFacts> {
-        lock(&self.book).history.facts()
+    /// The history without its policies, newest first, and which of them is on trial.
+    pub(crate) fn history(&self) -> (Vec<EntryFacts>, Option<u32>) {
+        let book = lock(&self.book);
+        let pending = book.waiting.wait(Instant::now()).map(|wait| wait.revision);
+        (book.history.facts(), pending)
     }
 
     /// One revision of the history.

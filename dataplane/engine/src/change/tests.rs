@@ -140,12 +140,66 @@ fn a_restart_forgets_a_trial_and_keeps_the_history() {
     let site = site.restarted(Some("history"));
     assert_eq!((site.revision(), site.file()), (3, POLICY.into()));
     assert!(site.desk.standing().pending.is_none());
-    let facts = site.desk.history();
+    let facts = site.desk.history().0;
     let how: Vec<_> = facts.iter().map(|facts| (facts.revision, facts.how)).collect();
     assert_eq!(how, [(3, How::Start), (2, How::Apply), (1, How::Start)]);
     assert_eq!(facts[0].why.as_deref(), Some("revision 2 was not confirmed"));
     let site = site.restarted(None);
-    assert_eq!((site.revision(), site.desk.history().len()), (1, 1));
+    assert_eq!((site.revision(), site.desk.history().0.len()), (1, 1));
+}
+
+/// Whatever a moment a crash comes in: a revision that was seen in force has left its number.
+#[test]
+fn a_revision_in_force_has_its_number_on_the_disk() {
+    let site = Site::new(POLICY, Some("history"));
+    let history = site.folder.path().join("history");
+    let mut reader = lock(&site.desk.book).publisher.reader();
+    thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            for turn in 0..12 {
+                site.apply(&with(POLICY, &turn.to_string()), (turn % 3 == 0).then_some(60))
+                    .unwrap();
+                if turn % 3 == 0 {
+                    let turned = site.desk.turn(Instant::now() + Duration::from_secs(59), moment());
+                    assert!(turned.is_empty(), "its number is claimed, no more");
+                    let claim = format!("{:010}.json.new", site.revision() + 1);
+                    until(|| history.join(&claim).exists());
+                    let late = Instant::now() + Duration::from_secs(61);
+                    site.desk.turn(late, moment()).iter().for_each(|entry| {
+                        site.desk.shelve(entry);
+                    });
+                }
+            }
+        });
+        let mut seen = 0;
+        while !changes.is_finished() {
+            reader.refresh();
+            let revision = reader.current().revision().0;
+            let name = history.join(format!("{revision:010}.json"));
+            let there = || name.exists() || name.with_extension("json.new").exists();
+            // Renamed between the two questions.
+            assert!(there() || there(), "revision {revision} is in force without a trace");
+            seen = seen.max(revision);
+        }
+        changes.join().unwrap();
+        assert!(seen > 4, "{seen}");
+    });
+    // A change that was refused takes none.
+    let last = site.revision();
+    for text in ["[domain", "failsafe = []"] {
+        site.apply(text, None).unwrap_err();
+    }
+    let claim = history.join(format!("{:010}.json.new", last + 1));
+    until(|| !claim.exists());
+    assert_eq!(site.restarted(Some("history")).revision(), last + 1);
+}
+
+fn until(mut come: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !come() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "not in ten seconds");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -162,7 +216,9 @@ fn a_refused_policy_changes_nothing() {
         assert!(format!("{refused:?}").starts_with(expected), "{text}: {refused:?}");
         let json = refused.json();
         assert_eq!(json["problems"].as_array().unwrap().is_empty(), expected != "Policy");
-        assert_eq!((site.revision(), site.file(), files()), (1, POLICY.into(), 1));
+        // A claim goes in its own time.
+        until(|| files() == 1);
+        assert_eq!((site.revision(), site.file()), (1, POLICY.into()));
     }
     // What is cut on purpose is still told.
     let force = ask::Terms { force: true, ..Default::default() };
@@ -189,6 +245,45 @@ fn the_session_that_asks_is_cut_on_purpose_only() {
         site.apply(POLICY, None).unwrap();
     }
     apply("203.0.113.9 50000 10.1.0.5 80", true).unwrap();
+    // In a VLAN it is cut by whatever closes that VLAN.
+    let within =
+        |ids: &str| POLICY.replace("[domain.shop]\n", &format!("[domain.shop]\nvlans = [{ids}]\n"));
+    site.apply(&within("7, 9"), None).unwrap();
+    let session = Some("203.0.113.9 50000 10.1.0.5 80".to_owned());
+    let terms = ask::Terms { session, ..Default::default() };
+    let refused = site.change(Origin::Text(within("9")), terms.clone()).unwrap_err().to_string();
+    assert!(refused.contains("port 80 in VLAN 7 would be cut"), "{refused}");
+    site.change(Origin::Text(within("7, 9, 11")), terms).unwrap();
+}
+
+/// An edit that was never in force is not lost to a change by other means.
+#[test]
+fn what_somebody_wrote_into_the_file_is_kept_before_it_is_replaced() {
+    let site = Site::new(POLICY, None);
+    let path = site.folder.path().join("policy.toml");
+    let kept = |revision: u32| site.folder.path().join(format!("policy.toml.before-{revision}"));
+    let files = || fs::read_dir(site.folder.path()).unwrap().count();
+    site.apply(&with(POLICY, "two"), None).unwrap();
+    assert_eq!(files(), 1, "what was in force is in the history");
+    fs::write(&path, "half an edit").unwrap();
+    let changed = site.apply(&with(POLICY, "three"), None).unwrap();
+    assert!(changed.warnings[0].contains("policy.toml.before-3"), "{:?}", changed.warnings);
+    assert_eq!((fs::read_to_string(kept(3)).unwrap(), files()), ("half an edit".into(), 2));
+    assert_eq!(site.file(), with(POLICY, "three"));
+    // At the confirmation of a trial, and at a rollback.
+    site.apply(&with(POLICY, "four"), Some(60)).unwrap();
+    fs::write(&path, "another").unwrap();
+    let confirmed = site.desk.confirm(Who::itself("ben")).unwrap();
+    assert!(confirmed.warnings[0].contains("policy.toml.before-4"), "{:?}", confirmed.warnings);
+    fs::write(&path, with(POLICY, "two")).unwrap();
+    let back = site.change(Origin::Revision(Some(1)), Default::default()).unwrap();
+    assert_eq!((back.warnings, files()), (Vec::new(), 3), "a revision's policy needs no copy");
+    // An older copy of that name stays.
+    fs::write(&path, "a third").unwrap();
+    fs::create_dir(kept(6)).unwrap();
+    let changed = site.apply(&with(POLICY, "six"), None).unwrap();
+    assert!(changed.warnings[0].contains("policy.toml.before-6.1"), "{:?}", changed.warnings);
+    assert_eq!((site.revision(), site.file()), (6, with(POLICY, "six")));
 }
 
 #[test]
@@ -290,7 +385,7 @@ fn changes_from_many_sides_come_one_after_the_other() {
         }
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
-    let facts = site.desk.history();
+    let facts = site.desk.history().0;
     assert_eq!(facts[0].revision as usize, done + 1);
     assert!(facts.windows(2).all(|pair| pair[0].revision == pair[1].revision + 1));
     assert_eq!(site.revision(), facts[0].revision);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use entry::{Confirmation, Database, Entry, EntryFacts, How};
 pub(crate) use past::Past;
-pub(crate) use shelf::Shelf;
+pub(crate) use shelf::{Shelf, Ticket};
 pub use who::Who;
 
 /// The text of all entries together, bytes; the newest entry is kept whatever its size.
@@ -78,6 +78,11 @@ impl History {
         let last = self.last()?;
         let stood = |entry: &Entry| entry.facts.confirm.as_ref().is_none_or(|c| c.by.is_some());
         self.entries.iter().rev().find(|entry| entry.policy != last.policy && stood(entry))
+    }
+
+    /// Whether a text is that of some revision.
+    pub(crate) fn has(&self, policy: &str) -> bool {
+        self.entries.iter().any(|entry| entry.policy == policy)
     }
 
     /// The text of the policy in force.

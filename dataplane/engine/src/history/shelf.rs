@@ -1,16 +1,19 @@
 //! The history on disk: one folder, one file a revision, each whole or not there.
 //!
 //! ```text
+//!  claim --> 0000000007.json.new, empty --fsync--> folder      before revision 7 is in force
 //!  Entry --> 0000000007.json.new --fsync--> rename --> 0000000007.json --fsync--> folder
 //! ```
 //! A file is never changed in place, so that a crash at any moment leaves the old one or the new one
 //! (rename(2) is atomic). What is there and is no entry is left where it is, and no number of a file
-//! is used again, whatever stands in it.
+//! is used again, whatever stands in it: so a revision that was in force, and whose gateway ended
+//! before its entry was written, has left its number at least.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
 
@@ -25,17 +28,30 @@ const FILE_BYTES: u64 = 2 * TEXT_BYTES as u64;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     folder: PathBuf,
+    /// Claims so far.
+    claims: AtomicU64,
 }
+
+/// A claim's own number: what gives it back, as long as it is the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
 
 /// What a start finds.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The newest entries, oldest first.
     pub(crate) entries: Vec<Entry>,
-    /// The highest number there is.
+    /// The highest number there is, of an entry or a claim.
     pub(crate) last: u32,
     /// Files with the name of an entry that hold none.
     pub(crate) strange: usize,
+}
+
+/// The numbers of all files with the name of an entry, highest first, and of a claim.
+#[derive(Debug, Default)]
+struct Numbers {
+    entries: Vec<u32>,
+    claims: Vec<u32>,
 }
 
 impl Shelf {
@@ -43,16 +59,16 @@ impl Shelf {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         fs::read_dir(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), claims: AtomicU64::new(0) })
     }
 
-    /// Reads the newest `keep` entries, and sweeps what a crash left half-written.
+    /// Reads the newest `keep` entries.
     pub(crate) fn read(&self, keep: usize) -> Found {
         let mut found = Found::default();
-        let numbers = self.numbers();
-        found.last = numbers.first().copied().unwrap_or(0);
+        let Numbers { entries, claims } = self.numbers();
+        found.last = entries.iter().chain(&claims).max().copied().unwrap_or(0);
         let mut text_bytes = 0;
-        for number in numbers {
+        for number in entries {
             if found.entries.len() >= keep || text_bytes > TEXT_BYTES {
                 break;
             }
@@ -68,10 +84,37 @@ impl Shelf {
         found
     }
 
+    /// Keeps a number from being used again, before its revision is in force. What gives it back, if it
+    /// is not used after all.
+    pub(crate) fn claim(&self, revision: u32) -> io::Result<Option<Ticket>> {
+        let ticket = Ticket(self.claims.fetch_add(1, Ordering::Relaxed) + 1);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.claim_path(revision));
+        match file {
+            Ok(file) => file.sync_all()?,
+            // Somebody else's, who may still need it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        File::open(&self.folder)?.sync_all()?;
+        Ok(Some(ticket))
+    }
+
+    /// Gives a number back, unless one was claimed since.
+    pub(crate) fn release(&self, revision: u32, ticket: Ticket) {
+        if self.claims.load(Ordering::Relaxed) == ticket.0 {
+            // One that stays only leaves a number out.
+            let _ = fs::remove_file(self.claim_path(revision));
+        }
+    }
+
     /// Writes an entry in the place of the one of its revision, if any.
     pub(crate) fn write(&self, entry: &Entry) -> io::Result<()> {
         let path = self.path(entry.facts.revision);
-        let fresh = path.with_extension("json.new");
+        let fresh = self.claim_path(entry.facts.revision);
         let written = write(&fresh, &path, entry);
         if written.is_err() {
             // What is half there only takes room on a disk that may be full.
@@ -81,29 +124,37 @@ impl Shelf {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// Removes the entries older than `oldest`.
+    /// Removes the entries older than `oldest`, and claims that an entry of a higher number makes
+    /// needless.
     pub(crate) fn prune(&self, oldest: u32) {
-        for number in self.numbers().into_iter().filter(|number| *number < oldest) {
+        let Numbers { entries, claims } = self.numbers();
+        let newest = entries.first().copied().unwrap_or(0);
+        for number in entries.into_iter().filter(|number| *number < oldest) {
             // One that stays takes room, and is tried again with the next.
             let _ = fs::remove_file(self.path(number));
         }
+        for number in claims.into_iter().filter(|number| *number < newest) {
+            let _ = fs::remove_file(self.claim_path(number));
+        }
     }
 
-    /// The numbers of all files with the name of an entry, highest first.
-    fn numbers(&self) -> Vec<u32> {
+    /// What stands in the folder.
+    fn numbers(&self) -> Numbers {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut numbers: Vec<u32> = Vec::new();
+        let mut numbers = Numbers::default();
         for file in files {
             let name = file.file_name();
             let Some(name) = name.to_str() else { continue };
-            if let Some(number) = name.strip_suffix(".json").and_then(number) {
-                numbers.push(number);
-            } else if name.strip_suffix(".json.new").and_then(number).is_some() {
-                let _ = fs::remove_file(file.path());
-            }
+            let of = |end: &str| name.strip_suffix(end).and_then(number);
+            numbers.entries.extend(of(".json"));
+            numbers.claims.extend(of(".json.new"));
         }
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers.entries.sort_unstable_by(|a, b| b.cmp(a));
         numbers
+    }
+
+    fn claim_path(&self, revision: u32) -> PathBuf {
+        self.path(revision).with_extension("json.new")
     }
 
     fn path(&self, revision: u32) -> PathBuf {

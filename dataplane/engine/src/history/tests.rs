@@ -125,8 +125,36 @@ fn no_file_stops_a_start_and_no_number_is_used_again() {
     let past = Past::open(&config(path, 9));
     assert_eq!((past.first.0, past.entries.len()), (15, 1));
     assert!(past.trouble.unwrap().starts_with("7 file(s)"));
+    past.shelf.unwrap().prune(0);
     assert!(!other("0000000013.json.new").exists(), "what a crash left half-written is swept");
     assert!(other("notes.txt").exists() && other("4294967295.json").exists());
+}
+
+/// A gateway that ends between a revision's coming into force and its entry leaves the claim alone.
+#[test]
+fn a_number_that_was_claimed_is_not_used_again_until_it_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Past::open(&config(folder.path(), 9));
+    let shelf = open().shelf.unwrap();
+    shelf.write(&entry(4, "text")).unwrap();
+    let ticket = shelf.claim(5).unwrap().unwrap();
+    assert_eq!((open().first.0, open().entries.len(), open().trouble), (6, 1, None));
+    shelf.prune(0);
+    assert_eq!(open().first.0, 6, "nothing was written in its place yet");
+    shelf.release(5, ticket);
+    assert_eq!(open().first.0, 5);
+    // Of two who claim it, the first must not take it from the second, nor the other way round.
+    let ticket = shelf.claim(5).unwrap().unwrap();
+    assert_eq!(shelf.claim(5).unwrap(), None);
+    shelf.release(5, ticket);
+    assert_eq!(open().first.0, 6);
+    shelf.write(&entry(5, "text")).unwrap();
+    assert_eq!((open().first.0, fs::read_dir(folder.path()).unwrap().count()), (6, 2));
+    // The next start takes the number behind it, and its entry makes the claim needless.
+    shelf.claim(6).unwrap();
+    shelf.write(&entry(7, "text")).unwrap();
+    shelf.prune(0);
+    assert_eq!((open().first.0, fs::read_dir(folder.path()).unwrap().count()), (8, 3));
 }
 
 #[test]

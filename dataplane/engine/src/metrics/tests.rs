@@ -42,10 +42,13 @@ fn full() -> Status {
         sinks: vec![sink],
         sources: vec![source],
         asns: vec![AsnStatus { asn: 64_500, dropped: 1 }],
+        patterns: [("sweep".to_owned(), 4)].into(),
         revision: 5,
         ..Status::default()
     };
-    status.geo.age_days = Some(3);
+    status.geo.country.age_days = Some(3);
+    let asn = crate::DatabaseAge { age_days: Some(9), ..Default::default() };
+    status.geo.asn = Some(asn);
     status.policy.pending = Some(crate::PendingStatus::default());
     status.policy.exceptions = vec![crate::ExceptionStatus::default()];
     status
@@ -60,12 +63,72 @@ fn the_text_has_the_numbers_of_the_status() {
         "palisade_drop_records_total{worker=\"0\",fate=\"suppressed\"} 2",
         "palisade_burst_seconds{worker=\"0\",quantile=\"0.5\"} 0.0000015",
         "palisade_country_flows_allowed_total{domain=\"web\",country=\"DE\"} 5",
+        "palisade_patterns_total{pattern=\"sweep\"} 4",
         "palisade_sink_lines_total{sink=\"log\",fate=\"written\"} 9",
         "palisade_revision 5",
+        "palisade_geo_age_days 3",
+        "palisade_geo_asn_age_days 9",
         "# TYPE palisade_forwarded_packets counter",
         "# EOF",
     ] {
         assert!(text.contains(line), "no {line} in:\n{text}");
+    }
+}
+
+/// Every number gets a value of its own.
+fn number_all(value: &mut serde_json::Value, path: &str, seen: &mut Vec<(String, u64)>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter_mut().for_each(|(name, value)| {
+                number_all(value, &format!("{path}/{name}"), seen);
+            });
+        }
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|item| number_all(item, path, seen));
+        }
+        serde_json::Value::Number(_) => {
+            let own = 1000 + seen.len() as u64;
+            *value = own.into();
+            seen.push((path.to_owned(), own));
+        }
+        _ => {}
+    }
+}
+
+/// Metrics hold what `status` does: all but addresses and operators, which have no bound, the sums over
+/// workers, and what names a thing instead of counting it.
+#[test]
+fn every_number_of_the_status_is_a_metric() {
+    let mut status = serde_json::to_value(full()).unwrap();
+    let mut numbers = Vec::new();
+    number_all(&mut status, "", &mut numbers);
+    let status: Status = serde_json::from_value(status).unwrap();
+    let text = text(status).unwrap();
+    let values: Vec<f64> =
+        text.lines().filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect();
+    let unbound = ["/sources", "/asns"];
+    let names = ["/workers/core", "/workers/queue", "/workers/revision", "/interfaces/queues"];
+    let sums = [
+        "/received",
+        "/forwarded",
+        "/passed",
+        "/dropped",
+        "/records",
+        "/shadow",
+        "/exception",
+        "/workers/frames/total",
+    ];
+    // The warnings' and exceptions' number, and the revisions of one that waits.
+    let told = ["/unwritten", "/policy/pending/revision", "/policy/pending/back_to"];
+    for (path, value) in numbers {
+        let mut parts = unbound.iter().chain(&names).chain(&sums).chain(&told);
+        if parts.any(|part| path.starts_with(part)) {
+            continue;
+        }
+        let there = [1.0, 1e3, 1e9]
+            .iter()
+            .any(|unit| values.iter().any(|shown| (shown * unit - value as f64).abs() < 1e-3));
+        assert!(there, "{path} is not in:\n{text}");
     }
 }
 
@@ -89,7 +152,7 @@ fn the_page_names_every_field_of_the_status() {
             serde_json::Value::Object(fields) => {
                 for (name, value) in fields {
                     // Names of the policy's own, countries and reasons are told as such.
-                    if !["DE", "web", "no_service"].contains(&name.as_str()) {
+                    if !["DE", "web", "no_service", "sweep"].contains(&name.as_str()) {
                         let told = PAGE.contains(&format!("`{name}`"));
                         assert!(told, "docs/see.md lacks {under}{name}");
                     }

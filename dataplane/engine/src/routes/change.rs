@@ -108,8 +108,11 @@ async fn history(Shared(state): Shared<Arc<State>>) -> Response {
     #[derive(Serialize)]
     struct Answer<T> {
         history: T,
+        /// The one that is on trial.
+        pending: Option<u32>,
     }
-    Json(Answer { history: state.desk().history() }).into_response()
+    let (history, pending) = state.desk().history();
+    Json(Answer { history, pending }).into_response()
 }
 
 async fn entry(Shared(state): Shared<Arc<State>>, Path(revision): Path<u32>) -> Response {

@@ -30,6 +30,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{
     control::Endless,
+    event::Event,
     recent::{Piece, Recent},
     state::State,
     wanted::{Choice, Wanted},
@@ -56,16 +57,16 @@ pub(super) async fn last(
         Ok(choice) => choice,
         Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
     };
-    let text = lines(&state.view().recent, &choice, most);
+    let recent = &state.view().recent;
+    let text = lines(recent, &recent.all(), &choice, most);
     ([(header::CONTENT_TYPE, LINES)], text).into_response()
 }
 
-/// The newest `most` of the events that are remembered.
-fn lines(recent: &Recent, choice: &Choice, most: usize) -> Vec<u8> {
-    let events = recent.all();
+/// The newest `most` of the events that the reader wants.
+fn lines(recent: &Recent, events: &[Event], choice: &Choice, most: usize) -> Vec<u8> {
     let mut begins = Vec::new();
     let mut text = Vec::new();
-    for event in &events {
+    for event in events {
         let shown = event.show(recent.names());
         let begin = text.len();
         if choice.takes(&shown.facts()) && shown.write(&mut text).is_ok() {
@@ -100,8 +101,10 @@ pub(super) async fn follow(
         endless.set();
     }
     let recent = Arc::clone(&state.view().recent);
-    let next = recent.next();
-    let ready = lines(&recent, &choice, most);
+    // One look, so that no event is told twice.
+    let past = recent.past();
+    let next = past.next;
+    let ready = lines(&recent, &past.events, &choice, most);
     let body = Follow { recent, choice, next, ready, pause: None, _place: place };
     ([(header::CONTENT_TYPE, LINES)], Body::new(body)).into_response()
 }

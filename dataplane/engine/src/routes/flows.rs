@@ -84,7 +84,7 @@ fn tell(state: &State, ask: &Ask) -> Told {
     let ruleset = state.desk().standing().ruleset;
     let (pair, exact) = pair_of(ask, &ruleset);
     let flows = flows::of_pair(&view.mail, &view.legends, pair, exact, MOST).flows;
-    Told { explanation: ruleset.explain(ask), flows, events: events(state, ask) }
+    Told { explanation: ruleset.explain(ask), flows, events: events(state, ask, &ruleset) }
 }
 
 /// The pair of a packet, and whether its outer port is known.
@@ -99,12 +99,15 @@ fn pair_of(ask: &Ask, ruleset: &Ruleset) -> (Pair, bool) {
     (pair, ask.from_port.is_some() && ask.proto.has_ports())
 }
 
-/// The last events about the packet, in either direction.
-fn events(state: &State, ask: &Ask) -> Vec<Box<RawValue>> {
+/// The last events about the packet, in either direction and in its VLAN.
+fn events(state: &State, ask: &Ask, ruleset: &Ruleset) -> Vec<Box<RawValue>> {
     let recent = &state.view().recent;
     let mut lines = Vec::new();
     for event in recent.all().iter().rev() {
         let Event::Record(record, _) = event else { continue };
+        if ruleset.vlan(record.vlan) != ruleset.vlan(ask.vlan) {
+            continue;
+        }
         let ends = [(record.src(), record.src_port), (record.dst(), record.dst_port)];
         let asked = [(ask.from, ask.from_port), (ask.to, Some(ask.to_port))];
         let is = |(address, port): (_, u16), (asked, asked_port): (_, Option<u16>)| {
