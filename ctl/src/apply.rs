@@ -28,7 +28,11 @@ pub(crate) fn apply(args: &Apply) -> ExitCode {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(POLICY_BYTES + 1).read_to_string(&mut text)?;
+    let input: Box<dyn io::Read> = match path == Path::new("-") {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(path)?),
+    };
+    input.take(POLICY_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > POLICY_BYTES {
         return Err(io::Error::other("it is larger than 64 MiB; long lists belong in `files`"));
     }

@@ -33,8 +33,8 @@ pub(crate) fn check(args: &Check) -> ExitCode {
     let loaded = Ruleset::load(&args.policy, SystemTime::now().into(), Revision(1));
     let code = if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match args.format {
-        Format::Json => json(args, loaded),
-        Format::Human => human(args, loaded),
+        Format::Human if !args.json => human(args, loaded),
+        _ => json(args, loaded),
     }
     code
 }
@@ -42,7 +42,7 @@ pub(crate) fn check(args: &Check) -> ExitCode {
 fn json(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     let answer = match loaded {
         Ok((ruleset, warnings)) => {
-            let problems = findings(&warnings).into_iter().chain(age(args, &ruleset)).collect();
+            let problems = findings(&warnings).into_iter().chain(ages(args, &ruleset)).collect();
             Answer { valid: true, problems, summary: Some(summary(&ruleset)) }
         }
         Err(error) => Answer { valid: false, problems: findings(error.problems()), summary: None },
@@ -57,7 +57,7 @@ fn human(args: &Check, loaded: Result<(Ruleset, Vec<Problem>), LoadError>) {
     match loaded {
         Ok((ruleset, warnings)) => {
             show(&warnings);
-            if let Some(warning) = GeoAge::of(&ruleset).warning(&ruleset) {
+            for warning in GeoAge::of(&ruleset).warnings(&ruleset) {
                 warn(format_args!("  ⚠ {warning}"));
             }
             let Summary { domains, services, classes, memory_bytes } = summary(&ruleset);
@@ -82,11 +82,18 @@ pub(crate) fn show(problems: &[Problem]) {
     }
 }
 
-/// The warning about the country database's age, as a finding of the policy that chose it.
-fn age(args: &Check, ruleset: &Ruleset) -> Option<Finding> {
-    let Warning { message, help } = GeoAge::of(ruleset).warning(ruleset)?;
+/// The warnings about the databases' ages, as findings of the policy that chose them.
+fn ages(args: &Check, ruleset: &Ruleset) -> impl Iterator<Item = Finding> {
     let file = Some(args.policy.display().to_string());
-    Some(Finding { file, line: None, column: None, message, help, severity: Severity::Warning })
+    let finding = move |Warning { message, help }| Finding {
+        file: file.clone(),
+        line: None,
+        column: None,
+        message,
+        help,
+        severity: Severity::Warning,
+    };
+    GeoAge::of(ruleset).warnings(ruleset).into_iter().map(finding)
 }
 
 fn findings(problems: &[Problem]) -> Vec<Finding> {

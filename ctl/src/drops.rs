@@ -107,7 +107,7 @@ fn from_gateway(args: &Drops, wanted: &Wanted, style: Style) -> ExitCode {
         }
         out.flush()
     };
-    stream(&args.control, &path, lines)
+    stream(&args.control, &path, args.follow, lines)
 }
 
 /// The query that says what is wanted.
@@ -190,6 +190,7 @@ impl Entry {
             src: self.src_ip.or(why.source),
             reason: why.reason.as_deref(),
             kind: &self.event_type,
+            pattern: why.pattern.as_deref(),
         }
     }
 
@@ -229,7 +230,9 @@ impl Entry {
         if let (Some(domain), Some(service)) = (&why.domain, &why.service) {
             word(format!("{domain}/{service}"));
         }
-        word(paint(why.reason.as_deref().unwrap_or(""), YELLOW));
+        if let Some(reason) = &why.reason {
+            word(paint(reason, YELLOW));
+        }
         if let Some(rule) = &why.rule {
             word(format!("({rule})"));
         }

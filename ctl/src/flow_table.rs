@@ -13,7 +13,7 @@ use crate::{
     cli,
     client::ask,
     stream::query,
-    table::{right, table},
+    table::{fit, right, table},
     words::warn,
 };
 
@@ -62,31 +62,47 @@ fn print(flows: &[FlowStatus], json: bool) -> io::Result<()> {
             out.write_all(b"\n")?;
         }
     } else {
-        writeln!(out, "{}", rows(flows))?;
+        writeln!(out, "{}", fit(&rows(flows)))?;
     }
     out.flush()
 }
 
+/// Names of a revision that is long gone are not known any more.
+fn domain(flow: &FlowStatus) -> String {
+    let without = if flow.opened == "inside" { "(egress)" } else { "–" };
+    flow.domain.clone().unwrap_or_else(|| without.to_owned())
+}
+
+/// VLANs have a column where a flow has one.
 fn rows(flows: &[FlowStatus]) -> comfy_table::Table {
-    let mut table = table(&[
+    let mut head = vec![
         "outside", "country", "", "inside", "proto", "domain", "state", "since", "revision",
         "silent s", "packets",
-    ]);
+    ];
+    let vlans = flows.iter().any(|flow| flow.vlan != 0);
+    head.extend(vlans.then_some("vlan"));
+    let mut table = table(&head);
     for flow in flows {
         let arrow = if flow.opened == "inside" { "<-" } else { "->" };
-        table.add_row([
+        let cells = [
             SocketAddr::new(flow.remote_ip, flow.remote_port).to_string(),
             flow.country.clone().unwrap_or_else(|| "--".to_owned()),
             arrow.to_owned(),
             SocketAddr::new(flow.local_ip, flow.local_port).to_string(),
             flow.proto.clone(),
-            flow.domain.clone().unwrap_or_else(|| "(egress)".to_owned()),
+            domain(flow),
             flow.state.clone(),
             flow.judged.get(..19).unwrap_or(&flow.judged).replace('T', " "),
             flow.revision.to_string(),
             format!("{:.1}", f64::from(flow.silent_ms) / 1e3),
             flow.packets.to_string(),
-        ]);
+        ];
+        let vlan = match flow.vlan {
+            0 => String::new(),
+            4095 => "other".to_owned(),
+            id => id.to_string(),
+        };
+        table.add_row(cells.into_iter().chain(vlans.then_some(vlan)));
     }
-    right(table, &[8, 9, 10])
+    right(table, &[8, 9, 10, 11])
 }

@@ -45,7 +45,8 @@ impl fmt::Display for Flow {
             Proto::SCTP => "sctp".to_owned(),
             Proto(number) => number.to_string(),
         };
-        write!(f, "{src} -> {dest} {proto}")
+        write!(f, "{src} -> {dest} {proto}")?;
+        if self.vlan == 0 { Ok(()) } else { write!(f, " vlan {}", self.vlan) }
     }
 }
 

@@ -9,13 +9,16 @@ use serde::Deserialize;
 
 use crate::cli::History;
 use crate::client::ask;
-use crate::table::{right, table};
+use crate::table::{fit, right, table};
 use crate::words::{tell, warn, written};
 
 /// The answer to `GET /history`.
 #[derive(Deserialize)]
 struct All {
     history: Vec<EntryFacts>,
+    /// The one that is on trial.
+    #[serde(default)]
+    pending: Option<u32>,
 }
 
 /// Prints the list, or one revision.
@@ -34,7 +37,7 @@ pub(crate) fn history(args: &History) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = if args.revision.is_none() {
-        serde_json::from_slice(&body).map(|all: All| list(&all.history))
+        serde_json::from_slice(&body).map(|all: All| list(&all))
     } else {
         let text = |entry: Entry| if args.policy { entry.policy } else { whole(&entry) };
         serde_json::from_slice(&body).map(text)
@@ -48,18 +51,18 @@ pub(crate) fn history(args: &History) -> ExitCode {
     }
 }
 
-fn list(history: &[EntryFacts]) -> String {
+fn list(all: &All) -> String {
     let mut table = table(&["revision", "in force since", "how", "who", "why"]);
-    for facts in history {
+    for facts in &all.history {
         table.add_row([
             facts.revision.to_string(),
             second(&facts.time).to_owned(),
-            how(facts),
+            how(facts, all.pending == Some(facts.revision)),
             facts.who.to_string(),
             facts.why.clone().unwrap_or_default(),
         ]);
     }
-    format!("{}\n", right(table, &[0]))
+    fit(&right(table, &[0])) + "\n"
 }
 
 /// RFC 3339 without the part of a second, which `--json` has.
@@ -67,10 +70,11 @@ fn second(time: &str) -> &str {
     time.split_once('.').map_or(time.trim_end_matches('Z'), |(second, _)| second)
 }
 
-fn how(facts: &EntryFacts) -> String {
+fn how(facts: &EntryFacts, pending: bool) -> String {
     let how = facts.how.as_str();
     let trial = match &facts.confirm {
         None => "",
+        Some(_) if pending => ", on trial",
         Some(confirm) if confirm.by.is_some() => ", confirmed",
         Some(_) => ", not confirmed",
     };
@@ -84,7 +88,7 @@ fn whole(entry: &Entry) -> String {
     let mut row = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
     row("revision", &facts.revision.to_string());
     row("since", &facts.time);
-    row("how", &how(facts));
+    row("how", &how(facts, false));
     let pid = facts.who.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     row("who", &format!("{}{pid}", facts.who));
     if let Some(why) = &facts.why {

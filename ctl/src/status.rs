@@ -7,12 +7,12 @@ use std::{
 };
 
 use comfy_table::Table;
-use engine::{Status, say};
+use engine::{DatabaseAge, ExceptionStatus, Status, say};
 use hyper::Method;
 
 use crate::cli;
 use crate::client::ask;
-use crate::table::{right, table};
+use crate::table::{fit, right, table};
 use crate::words::written;
 
 /// Sources shown.
@@ -37,14 +37,14 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
 }
 
 fn tables(status: &Status) -> String {
-    let mut text = format!(
-        "revision {}   up {} s   flows {}   geo {}{}\n\n",
-        status.revision,
-        status.uptime_s,
-        status.flows,
-        status.geo.source,
-        status.geo.age_days.map(|days| format!(", {days} days old")).unwrap_or_default(),
-    );
+    let Status { revision, uptime_s, flows, geo, .. } = status;
+    let mut text = format!("revision {revision}   up {uptime_s} s   flows {flows}\n");
+    for (name, database) in [("countries", Some(&geo.country)), ("operators", geo.asn.as_ref())] {
+        let Some(DatabaseAge { source, age_days, .. }) = database else { continue };
+        let age = age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
+        text.push_str(&format!("{name}    {source}{age}\n"));
+    }
+    text.push('\n');
     for table in [
         packets(status),
         workers(status),
@@ -52,9 +52,13 @@ fn tables(status: &Status) -> String {
         domains(status),
         sources(status),
         sinks(status),
+        exceptions(status),
     ] {
-        text.push_str(&table.to_string());
-        text.push_str("\n\n");
+        // What there is none of is not told.
+        if !table.is_empty() {
+            text.push_str(&fit(&table));
+            text.push_str("\n\n");
+        }
     }
     for warning in &status.warnings {
         text.push_str(&format!("warning: {warning}\n"));
@@ -74,6 +78,13 @@ fn packets(status: &Status) -> Table {
     table.add_row(["drops recorded".into(), packets.records.recorded.to_string()]);
     table.add_row(["drops suppressed".into(), packets.records.suppressed.to_string()]);
     table.add_row(["drop records lost".into(), packets.records.lost.to_string()]);
+    let lets =
+        [("shadowed (forwarded)", packets.shadowed), ("flows by exceptions", packets.exceptions)];
+    let lets = lets.map(|(name, count)| (name.to_owned(), count)).into_iter();
+    let patterns = status.patterns.iter().map(|(kind, told)| (format!("patterns: {kind}"), *told));
+    for (name, count) in lets.chain(patterns).filter(|(_, count)| *count > 0) {
+        table.add_row([name, count.to_string()]);
+    }
     right(table, &[1])
 }
 
@@ -176,4 +187,14 @@ fn sinks(status: &Status) -> Table {
         table.add_row([sink.name.clone(), sink.to.clone()].into_iter().chain(counts));
     }
     right(table, &[2, 3])
+}
+
+/// The exceptions that hold, the first to end first.
+fn exceptions(status: &Status) -> Table {
+    let mut table = table(&["exception", "domain", "until", "owner"]);
+    for one in &status.policy.exceptions {
+        let ExceptionStatus { domain, name, until, owner } = one;
+        table.add_row([name, domain, until, owner]);
+    }
+    table
 }

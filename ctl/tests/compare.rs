@@ -154,8 +154,8 @@ fn diff_of_databases_says_whether_a_gateway_takes_the_update() {
     let (code, answer) = diff(&COUNTRIES.replace(",DE", ",US").replace(",FR", ",US"));
     assert_eq!(code, Some(1));
     let refused = answer["refused"][0]["message"].as_str().unwrap();
-    assert!(refused.contains("changes the verdict on 33554432 IPv4 addresses"), "{refused}");
-    assert!(refused.contains("domain web: 33554432 IPv4 addresses"), "{refused}");
+    assert!(refused.contains("changes the verdict on 33,554,432 IPv4 addresses"), "{refused}");
+    assert!(refused.contains("domain web: 33,554,432 IPv4 addresses"), "{refused}");
     let (_, answer) = diff("1.0.0.0/8,DE\n");
     assert!(answer["refused"][0]["message"].as_str().unwrap().contains("under half"), "{answer}");
 }

@@ -40,7 +40,7 @@ Examples:
 
 Exit status: 0; 1 when it is refused, and nothing changed; 3 when no gateway answers.")]
 pub(crate) struct Apply {
-    /// The policy.
+    /// The policy; - is standard input.
     #[arg(value_name = "POLICY")]
     pub(crate) policy: PathBuf,
     /// Go back by itself after this time, such as 60s, 5m or 1h, unless it is confirmed.

@@ -26,9 +26,8 @@ Examples:
                                                       whose connections would be cut?
 
 In a domain that is a shadow only before or only after, what counts is whether a packet goes on; in one
-that is a shadow in both, what would be done. A service that moves to another domain, comes or goes is
-compared by itself. Changes of ports, protocols and VLANs are told as changes of the policy, and no
-flips are counted for them.
+that is a shadow in both, what would be done. Traffic that meets a service of another domain now, or none, is
+compared by itself, whether the service moved, came or went, or its networks, VLANs, protocol or ports did.
 
 Exit status, as that of diff: 0 nothing differs; 1 something does; 2 one of the two can't be read; 3 when
 no gateway answers.")]

@@ -17,6 +17,9 @@ pub(crate) struct Check {
     /// For people or for scripts.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
 }
 
 /// How `check` prints.

@@ -30,6 +30,7 @@ Examples:
   palisade drops --country CN --limit 1000 --json     for a script
   palisade drops --from 203.0.113.0/24 --log /var/log/palisade/drops.jsonl.1
   palisade drops --kind pattern                       sweeps, new countries, busy sources
+  palisade drops --follow --kind sweep                who tries port after port
 
 docs/see.md explains every field and every reason.
 
@@ -53,7 +54,7 @@ pub(crate) struct Drops {
     /// For this reason, such as not_allowed.
     #[arg(long, value_name = "REASON")]
     pub(crate) reason: Option<String>,
-    /// Of this kind: drop, exception or pattern.
+    /// Of this kind: drop, exception or pattern, or one pattern: sweep, busy, new_country, probed.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// The newest so many [default: 20; all of a file].
@@ -90,7 +91,8 @@ Examples:
 
 `->` was opened from the outside, `<-` from the inside. State: opening (one side spoke), open, closing
 (TCP FIN or RST), former (no longer allowed: judged again with its next packet). `since` is when the
-ruleset of `revision` allowed it; when another is in force by now, its next packet is judged anew.
+ruleset of `revision` allowed it; when another is in force by now, its next packet is judged anew. `vlan`
+is the id in its frames' tags, where the policy names it.
 
 Exit status: 0; 1 when an option is wrong; 3 when no gateway answers.")]
 pub(crate) struct Flows {

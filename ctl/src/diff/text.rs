@@ -1,11 +1,10 @@
 //! The difference for people: what was changed, then whose verdicts flip.
 
-use lookup::Explanation;
 use lookup::diff::{Change, Extent, Sign, Subject, SubjectFlips};
+use lookup::{Explanation, number};
 
 use super::{Difference, FlowFlips};
-use crate::table::{right, table};
-use crate::words::number;
+use crate::table::{fit, right, table};
 
 /// Lines of one section and key that are shown; the rest is counted.
 const LINES: usize = 20;
@@ -28,8 +27,10 @@ pub(super) fn text(difference: &Difference) -> String {
     text.push('\n');
     flips(&mut text, difference);
     for finding in &difference.refused {
-        let (message, help) = (&finding.message, &finding.help);
-        text.push_str(&format!("\na gateway refuses these databases: {message}; {help}\n"));
+        let message = &finding.message;
+        text.push_str(&format!(
+            "\na gateway refuses this, unless it is told to take it (palisade reload --accept):\n{message}\n"
+        ));
     }
     if let Some(found) = &difference.flows {
         text.push('\n');
@@ -89,7 +90,7 @@ fn flips(text: &mut String, difference: &Difference) {
             }
         }
     }
-    text.push_str(&format!("{}\n\n{spans}\n", right(rows, &[3, 4])));
+    text.push_str(&format!("{}\n\n{}\n", fit(&right(rows, &[3, 4])), fit(&spans)));
 }
 
 fn directions(one: &SubjectFlips) -> impl Iterator<Item = (&'static str, &Extent)> {
@@ -114,9 +115,15 @@ fn name(subject: &Subject) -> String {
     }
 }
 
+/// The services, and where the domains differ the traffic that meets them.
 fn services(subject: &Subject) -> String {
-    match subject.services.as_slice() {
-        [] => String::new(),
+    let names = some(&subject.services);
+    if subject.traffic.is_empty() { names } else { format!("{names}: {}", some(&subject.traffic)) }
+}
+
+/// The first few.
+fn some(names: &[String]) -> String {
+    match names {
         [first, second, third, rest @ ..] if rest.len() > 1 => {
             format!("{first}, {second}, {third} and {} more", rest.len())
         }
@@ -159,7 +166,7 @@ fn flows(text: &mut String, found: &FlowFlips) {
         let country = flip.after.source.country.clone().unwrap_or_else(|| "unknown".to_owned());
         rows.add_row([flip.flow.to_string(), verdict(&flip.before), verdict(&flip.after), country]);
     }
-    text.push_str(&format!("{rows}\n"));
+    text.push_str(&format!("{}\n", fit(&rows)));
     if let Some(more) = flipped.len().checked_sub(FLOWS).filter(|more| *more > 0) {
         text.push_str(&format!("and {more} more; --json lists all\n"));
     }

@@ -55,14 +55,18 @@ fn memory(answer: &Value) -> String {
         let word = |name: &str| flow[name].as_str().unwrap_or("?");
         let end = |ip: &str, port: &str| format!("{} port {}", word(ip), flow[port]);
         let silent_s = flow["silent_ms"].as_f64().unwrap_or(0.0) / 1e3;
+        let state = match word("state") {
+            "former" => "no longer allowed",
+            state => state,
+        };
+        let judged = word("judged");
         text.push_str(&format!(
-            "  flow      {} {} {}: allowed at {} by revision {}, {}, {} packets, the last {silent_s:.1} s ago\n",
+            "  flow      {} {} {}: allowed at {} by revision {}, {state}, {} packets, the last {silent_s:.1} s ago\n",
             end("remote_ip", "remote_port"),
             if word("opened") == "inside" { "<-" } else { "->" },
             end("local_ip", "local_port"),
-            word("judged"),
+            judged.get(..19).unwrap_or(judged).replace('T', " "),
             flow["revision"],
-            word("state"),
             flow["packets"],
         ));
     }

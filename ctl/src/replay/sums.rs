@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use lookup::number;
 use serde::Serialize;
 
 use super::judge::Outcome;
-use crate::table::{right, table};
-use crate::words::number;
+use crate::table::{fit, right, table};
 
 /// Examples of a difference that are shown.
 const EXAMPLES: usize = 10;
@@ -143,7 +143,7 @@ impl Sums {
             for (reason, count) in &self.reasons {
                 rows.add_row([(*reason).to_owned(), number(*count)]);
             }
-            text.push_str(&format!("{}\n\n", right(rows, &[1])));
+            text.push_str(&format!("{}\n\n", fit(&right(rows, &[1]))));
         }
         self.counts(&mut text, "country", &self.countries, COUNTRIES);
         if let Some(name) = against {
@@ -164,7 +164,7 @@ impl Sums {
             let cells = [it.forwarded, it.dropped, it.shadowed].map(number);
             rows.add_row(std::iter::once((*name).clone()).chain(cells));
         }
-        text.push_str(&format!("{}\n", right(rows, &[1, 2, 3])));
+        text.push_str(&format!("{}\n", fit(&right(rows, &[1, 2, 3]))));
         if let Some(more) = sorted.len().checked_sub(most).filter(|more| *more > 0) {
             text.push_str(&format!("and {more} more; --json has all\n"));
         }
@@ -183,6 +183,6 @@ impl Sums {
                 rows.add_row([way.clone(), domain.clone(), number(differs.count), example]);
             }
         }
-        text.push_str(&format!("what {name} does otherwise:\n{}\n", right(rows, &[2])));
+        text.push_str(&format!("what {name} does otherwise:\n{}\n", fit(&right(rows, &[2]))));
     }
 }

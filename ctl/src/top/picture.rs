@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use lookup::number;
 use ratatui::{
     Terminal,
     backend::TestBackend,
@@ -14,7 +15,7 @@ use ratatui::{
 use super::grid::Sort;
 use super::rates::Rates;
 use super::state::State;
-use super::text::{length, rate, whole};
+use super::text::{databases, length, rate};
 use super::{screen, tables};
 
 /// Pixels of a character.
@@ -30,7 +31,10 @@ pub(super) fn plain(rates: &Rates) -> String {
     if let Some(seconds) = rates.uptime_s {
         text += &format!("  up {}", length(seconds));
     }
-    text += &format!("  flows {}\n", whole(rates.flows));
+    text += &format!("  flows {}\n", number(rates.flows));
+    if let Some(geo) = &rates.geo {
+        text += &format!("geo {}\n", databases(geo));
+    }
     let counts = [
         ("received", rates.received),
         ("forwarded", rates.forwarded),
@@ -64,6 +68,7 @@ pub(super) fn plain(rates: &Rates) -> String {
         tables::interfaces,
         tables::exceptions,
         tables::records,
+        tables::sinks,
     ];
     all.into_iter().for_each(|table| text += &table(rates).sorted(Sort::Dropped).plain());
     text

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::sample::{Burst, Exception, Frames, Geo, Interface, Pending, Policy, Sample, Worker};
+use super::sample::{
+    Burst, Exception, Frames, Geo, Interface, Pending, Policy, Records, Sample, Worker,
+};
 
 /// A counter, and how fast it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -31,7 +33,18 @@ pub(super) struct Rates {
     pub(super) dropped: Count,
     pub(super) kernel_dropped: Count,
     pub(super) shed: Count,
-    pub(super) records: Option<BTreeMap<&'static str, Count>>,
+    pub(super) records: Option<Fates>,
+    /// What shadow domains would have dropped, and its records.
+    pub(super) shadowed: Option<Count>,
+    pub(super) shadow_records: Option<Fates>,
+    /// First packets of flows that an exception allowed, and their records.
+    pub(super) exception_flows: Option<Count>,
+    pub(super) exception_records: Option<Fates>,
+    /// Records that no log will ever have.
+    pub(super) unwritten: Option<u64>,
+    pub(super) sinks: Option<Vec<Sink>>,
+    /// Told in the log, by kind.
+    pub(super) patterns: Option<BTreeMap<String, Count>>,
     pub(super) reasons: Vec<Reason>,
     pub(super) domains: Vec<Domain>,
     pub(super) countries: Option<Vec<Country>>,
@@ -43,7 +56,21 @@ pub(super) struct Rates {
     /// The policy's file is not what is in force; nothing when the gateway does not say.
     pub(super) differs: Option<bool>,
     pub(super) exceptions: Option<Vec<Exception>>,
+    /// Revisions in the history, and those that its folder does not have.
+    pub(super) history: Option<u64>,
+    pub(super) history_unwritten: Option<u64>,
     pub(super) warnings: Vec<String>,
+}
+
+/// Records by what became of them: recorded, suppressed, lost.
+pub(super) type Fates = BTreeMap<&'static str, Count>;
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Sink {
+    pub(super) name: String,
+    pub(super) to: String,
+    pub(super) written: Count,
+    pub(super) lost: Count,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -58,6 +85,8 @@ pub(super) struct Domain {
     pub(super) allowed: Count,
     pub(super) dropped: Count,
     pub(super) shadowed: Count,
+    /// Networks dropped lately, estimated.
+    pub(super) networks: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +110,10 @@ pub(super) struct Source {
     pub(super) country: Option<String>,
     pub(super) asn: Option<u64>,
     pub(super) dropped: Count,
+    /// At most so many more before it was watched.
+    pub(super) dropped_before: Option<u64>,
     pub(super) ports: Option<u64>,
+    pub(super) destinations: Option<u64>,
     pub(super) last_port: Option<u64>,
 }
 
@@ -133,11 +165,9 @@ impl Rates {
             *interval_s > 0.0 && old.uptime_s <= now.uptime_s && old.received <= now.received
         };
         let past = Past(before.filter(grown));
-        let policy = now.policy.clone();
-        let (pending, differs, exceptions) = match policy {
-            Some(Policy { pending, differs, exceptions }) => (pending, differs, Some(exceptions)),
-            None => (None, None, None),
-        };
+        let exceptions = now.policy.as_ref().map(|policy| policy.exceptions.clone());
+        let Policy { pending, differs, history, unwritten, .. } =
+            now.policy.clone().unwrap_or_default();
         Self {
             interval_s: past.0.map(|(_, interval_s)| interval_s),
             revision: now.revision,
@@ -150,7 +180,14 @@ impl Rates {
             dropped: past.count(sum(&now.dropped), |old| Some(sum(&old.dropped))),
             kernel_dropped: wires(past, now, |wire| wire.kernel_dropped),
             shed: wires(past, now, |wire| wire.shed),
-            records: records(past, now),
+            records: fates(past, now, |sample| sample.records),
+            shadowed: now.shadowed.map(|now| past.count(now, |old| old.shadowed)),
+            shadow_records: fates(past, now, |sample| sample.shadow_records),
+            exception_flows: now.exceptions.map(|now| past.count(now, |old| old.exceptions)),
+            exception_records: fates(past, now, |sample| sample.exception_records),
+            unwritten: now.unwritten,
+            sinks: sinks(past, now),
+            patterns: patterns(past, now),
             reasons: reasons(past, now),
             domains: domains(past, now),
             countries: countries(past, now),
@@ -161,6 +198,8 @@ impl Rates {
             pending,
             differs,
             exceptions,
+            history,
+            history_unwritten: unwritten,
             warnings: now.warnings.clone(),
         }
     }
@@ -175,12 +214,37 @@ fn wires(past: Past<'_>, now: &Sample, of: fn(&Interface) -> u64) -> Count {
     past.count(all(now), |old| Some(all(old)))
 }
 
-fn records(past: Past<'_>, now: &Sample) -> Option<BTreeMap<&'static str, Count>> {
-    let records = now.records?;
-    let recorded = past.count(records.recorded, |old| Some(old.records?.recorded));
-    let suppressed = past.count(records.suppressed, |old| Some(old.records?.suppressed));
-    let lost = past.count(records.lost, |old| Some(old.records?.lost));
+fn fates(past: Past<'_>, now: &Sample, of: fn(&Sample) -> Option<Records>) -> Option<Fates> {
+    let records = of(now)?;
+    let count = |value, fate: fn(Records) -> u64| past.count(value, |old| of(old).map(fate));
+    let recorded = count(records.recorded, |old| old.recorded);
+    let suppressed = count(records.suppressed, |old| old.suppressed);
+    let lost = count(records.lost, |old| old.lost);
     Some([("recorded", recorded), ("suppressed", suppressed), ("lost", lost)].into())
+}
+
+fn patterns(past: Past<'_>, now: &Sample) -> Option<BTreeMap<String, Count>> {
+    let row = |(kind, told): (&String, &u64)| {
+        let before = |old: &Sample| old.patterns.as_ref()?.get(kind).copied();
+        (kind.clone(), past.count(*told, before))
+    };
+    Some(now.patterns.as_ref()?.iter().map(row).collect())
+}
+
+fn sinks(past: Past<'_>, now: &Sample) -> Option<Vec<Sink>> {
+    let row = |sink: &super::sample::Sink| {
+        let count = |value, of: fn(&super::sample::Sink) -> u64| {
+            let same = |other: &&super::sample::Sink| other.name == sink.name;
+            past.count(value, |old| old.sinks.as_ref()?.iter().find(same).map(of))
+        };
+        Sink {
+            name: sink.name.clone(),
+            to: sink.to.clone(),
+            written: count(sink.written, |sink| sink.written),
+            lost: count(sink.lost, |sink| sink.lost),
+        }
+    };
+    Some(now.sinks.as_ref()?.iter().map(row).collect())
 }
 
 /// A reason that the answer before did not have yet had not occurred yet.
@@ -198,6 +262,7 @@ fn domains(past: Past<'_>, now: &Sample) -> Vec<Domain> {
         allowed: past.count(domain.allowed, |old| Some(old.domains.get(name)?.allowed)),
         dropped: past.count(domain.dropped, |old| Some(old.domains.get(name)?.dropped)),
         shadowed: past.count(domain.shadowed, |old| Some(old.domains.get(name)?.shadowed)),
+        networks: domain.networks,
     };
     now.domains.iter().map(row).collect()
 }
@@ -245,7 +310,9 @@ fn sources(past: Past<'_>, now: &Sample) -> Option<Vec<Source>> {
             country: row.country.clone(),
             asn: row.asn,
             dropped: past.count(row.dropped, before),
+            dropped_before: row.dropped_before,
             ports: row.ports,
+            destinations: row.destinations,
             last_port: row.last_port,
         }
     };

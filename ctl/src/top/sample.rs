@@ -16,6 +16,21 @@ pub(super) struct Sample {
     pub(super) dropped: BTreeMap<String, u64>,
     #[serde(default)]
     pub(super) records: Option<Records>,
+    #[serde(default)]
+    pub(super) shadowed: Option<u64>,
+    #[serde(default)]
+    pub(super) shadow_records: Option<Records>,
+    #[serde(default)]
+    pub(super) exceptions: Option<u64>,
+    #[serde(default)]
+    pub(super) exception_records: Option<Records>,
+    /// Records that no log will ever have.
+    #[serde(default)]
+    pub(super) unwritten: Option<u64>,
+    #[serde(default)]
+    pub(super) sinks: Option<Vec<Sink>>,
+    #[serde(default)]
+    pub(super) patterns: Option<BTreeMap<String, u64>>,
     pub(super) flows: u64,
     pub(super) revision: u64,
     #[serde(default)]
@@ -46,6 +61,16 @@ pub(super) struct Records {
     pub(super) lost: u64,
 }
 
+/// Where records go.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Sink {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) to: String,
+    pub(super) written: u64,
+    pub(super) lost: u64,
+}
+
 /// The databases in use.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Geo {
@@ -55,6 +80,12 @@ pub(super) struct Geo {
     pub(super) build: Option<String>,
     #[serde(default)]
     pub(super) age_days: Option<i64>,
+    /// The age from which the policy calls them old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_age_days: Option<u64>,
+    /// The operators' database.
+    #[serde(default)]
+    pub(super) asn: Option<Box<Geo>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -115,6 +146,9 @@ pub(super) struct Domain {
     pub(super) dropped: u64,
     #[serde(default)]
     pub(super) shadowed: u64,
+    /// Dropped lately, estimated.
+    #[serde(default)]
+    pub(super) networks: Option<u64>,
     #[serde(default)]
     pub(super) countries: Option<BTreeMap<String, Country>>,
 }
@@ -135,7 +169,11 @@ pub(super) struct Source {
     pub(super) source: String,
     pub(super) dropped: u64,
     #[serde(default)]
+    pub(super) dropped_before: Option<u64>,
+    #[serde(default)]
     pub(super) ports: Option<u64>,
+    #[serde(default)]
+    pub(super) destinations: Option<u64>,
     #[serde(default)]
     pub(super) country: Option<String>,
     #[serde(default)]
@@ -160,6 +198,12 @@ pub(super) struct Policy {
     pub(super) differs: Option<bool>,
     #[serde(default)]
     pub(super) exceptions: Vec<Exception>,
+    /// Revisions in the history.
+    #[serde(default)]
+    pub(super) history: Option<u64>,
+    /// Those that its folder does not have.
+    #[serde(default)]
+    pub(super) unwritten: Option<u64>,
 }
 
 /// A revision that waits for its confirmation.

@@ -12,6 +12,7 @@
 
 use std::time::Instant;
 
+use lookup::number;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -23,7 +24,7 @@ use ratatui::{
 use super::rates::Rates;
 use super::state::{State, View};
 use super::tables;
-use super::text::{length, rate, whole};
+use super::text::{databases, length, rate};
 
 /// Notices that are shown on every page; the page `policy` has them all.
 const NOTICES: usize = 3;
@@ -86,13 +87,16 @@ fn page(
         }
         View::Policy => {
             let notes = Constraint::Length(notices.len().max(1) as u16 + 1);
-            let [top, middle, bottom] =
-                Layout::vertical([notes, Constraint::Fill(1), first(3)]).areas(area);
+            let (records, sinks) = (tables::records(rates), tables::sinks(rates));
+            let heights = [&records, &sinks].map(|grid| Constraint::Length(grid.height()));
+            let [top, middle, low, bottom] =
+                Layout::vertical([notes, Constraint::Fill(1), heights[0], heights[1]]).areas(area);
             let block = Block::new().borders(Borders::TOP).title(" notices ");
             let words = if notices.is_empty() { vec!["none".into()] } else { notices.to_vec() };
             frame.render_widget(Paragraph::new(words).block(block), top);
             tables::exceptions(rates).draw(frame, middle, scroll);
-            tables::records(rates).draw(frame, bottom, 0);
+            records.draw(frame, low, 0);
+            sinks.draw(frame, bottom, 0);
         }
     }
 }
@@ -177,11 +181,9 @@ fn head_line(rates: &Rates) -> Line<'static> {
     if let Some(seconds) = rates.uptime_s {
         spans.push(format!("  up {}", length(seconds)).into());
     }
-    spans.push(format!("  flows {}", whole(rates.flows)).into());
+    spans.push(format!("  flows {}", number(rates.flows)).into());
     if let Some(geo) = &rates.geo {
-        let source = geo.source.as_deref().unwrap_or("database");
-        let age = geo.age_days.map(|days| format!(", {days} days")).unwrap_or_default();
-        spans.push(format!("  geo {source}{age}").into());
+        spans.push(format!("  geo {}", databases(geo)).into());
     }
     Line::from(spans)
 }

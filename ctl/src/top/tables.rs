@@ -1,11 +1,12 @@
 //! The tables of the screen: which numbers stand in which columns.
 
+use lookup::number;
 use ratatui::style::Color;
 
 use super::grid::{Column, Grid, Line};
-use super::rates::{Count, Rates};
+use super::rates::{Count, Fates, Rates, Sink};
 use super::sample::Exception;
-use super::text::{ABSENT, maybe, nanoseconds, rate, short, whole};
+use super::text::{ABSENT, maybe, nanoseconds, rate, short};
 
 const GOOD: Color = Color::Green;
 const BAD: Color = Color::Red;
@@ -46,6 +47,7 @@ pub(super) fn domains(rates: &Rates) -> Grid {
             rate(row.shadowed),
             short(row.allowed.total as f64),
             short(row.dropped.total as f64),
+            row.networks.map_or(ABSENT.to_owned(), |networks| short(networks as f64)),
         ];
         line(cells, row.allowed, row.dropped)
     });
@@ -58,6 +60,7 @@ pub(super) fn domains(rates: &Rates) -> Grid {
             Column::numbers("shadowed/s", 10).tint(ODD),
             Column::numbers("allowed", 8),
             Column::numbers("dropped", 8),
+            Column::numbers("networks", 8),
         ],
         lines: Some(lines.collect()),
     }
@@ -208,8 +211,8 @@ pub(super) fn frames(rates: &Rates) -> Grid {
         let frames = row.frames;
         let parts = [frames.free, frames.fill, frames.rx, frames.tx, frames.completion];
         let mut cells = vec![row.core.to_string()];
-        cells.extend(parts.map(whole));
-        cells.push(whole(frames.total));
+        cells.extend(parts.map(number));
+        cells.push(number(frames.total));
         cells.push(row.longest_pause_ms.map_or(ABSENT.to_owned(), |ms| format!("{ms} ms")));
         line(cells, Count::default(), Count::default())
     });
@@ -225,7 +228,7 @@ pub(super) fn interfaces(rates: &Rates) -> Grid {
         let counts = [row.kernel_dropped, row.shed, row.unserved_dropped, row.unserved_bridged];
         let mut cells = vec![row.name.clone(), row.side.clone()];
         cells.extend(counts.map(rate));
-        cells.push(whole(row.kernel_dropped.total));
+        cells.push(number(row.kernel_dropped.total));
         line(cells, Count::default(), row.kernel_dropped)
     });
     Grid {
@@ -265,21 +268,54 @@ pub(super) fn exceptions(rates: &Rates) -> Grid {
     }
 }
 
+/// Records of drops, of what shadows and exceptions let through, and patterns, where there is any.
 pub(super) fn records(rates: &Rates) -> Grid {
+    let rows = |name: &str, fates: &Fates| {
+        let row = |(fate, count): (&&str, &Count)| {
+            let cells = vec![format!("{name} {fate}"), rate(*count), number(count.total)];
+            line(cells, Count::default(), *count)
+        };
+        fates.iter().map(row).collect::<Vec<_>>()
+    };
+    let some = |fates: &&Fates| fates.values().any(|count| count.total > 0);
     let lines = rates.records.as_ref().map(|records| {
-        let rows = records.iter().map(|(fate, count)| {
-            let cells = vec![(*fate).to_owned(), rate(*count), whole(count.total)];
+        let others = [("shadow", &rates.shadow_records), ("exception", &rates.exception_records)];
+        let others = others.into_iter().filter_map(|(name, fates)| Some((name, fates.as_ref()?)));
+        let others =
+            others.filter(|(_, fates)| some(fates)).flat_map(|(name, fates)| rows(name, fates));
+        let patterns = rates.patterns.iter().flatten().filter(|(_, count)| count.total > 0);
+        let patterns = patterns.map(|(kind, count)| {
+            let cells = vec![format!("pattern {kind}"), rate(*count), number(count.total)];
             line(cells, Count::default(), *count)
         });
-        rows.collect()
+        rows("drop", records).into_iter().chain(others).chain(patterns).collect()
     });
     Grid {
-        title: "records of drops",
+        title: "records",
         columns: vec![
             Column::words("records", 0),
             Column::numbers("a second", 9),
             Column::numbers("all", 16),
         ],
         lines,
+    }
+}
+
+pub(super) fn sinks(rates: &Rates) -> Grid {
+    let line = |row: &Sink| {
+        let (written, lost) = (number(row.written.total), number(row.lost.total));
+        let cells = vec![row.name.clone(), rate(row.written), written, lost, row.to.clone()];
+        line(cells, row.written, row.lost)
+    };
+    Grid {
+        title: "where records go",
+        columns: vec![
+            Column::words("sink", 10),
+            Column::numbers("lines/s", 9),
+            Column::numbers("written", 16),
+            Column::numbers("lost", 12).tint(BAD),
+            Column::words("to", 0),
+        ],
+        lines: rates.sinks.as_ref().map(|rows| rows.iter().map(line).collect()),
     }
 }

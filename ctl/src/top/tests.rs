@@ -241,6 +241,48 @@ fn a_picture_is_well_formed() {
     assert_eq!(text.matches("<text ").count(), text.matches("</text>").count());
 }
 
+/// Every number of an answer gets a value of its own.
+fn number_all(value: &mut serde_json::Value, path: &str, seen: &mut Vec<(String, u64)>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields
+                .iter_mut()
+                .for_each(|(name, value)| number_all(value, &format!("{path}/{name}"), seen));
+        }
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|item| number_all(item, path, seen));
+        }
+        serde_json::Value::Number(_) => {
+            let own = 1000 + seen.len() as u64;
+            *value = own.into();
+            seen.push((path.to_owned(), own));
+        }
+        _ => {}
+    }
+}
+
+/// What the gateway says, the screen says too: all numbers but those of parts that are summed up.
+#[test]
+fn every_number_of_the_status_is_printed() {
+    let mut answer: serde_json::Value = serde_json::from_str(FULL[1]).unwrap();
+    let mut numbers = Vec::new();
+    number_all(&mut answer, "", &mut numbers);
+    let sample: Sample = serde_json::from_value(answer).unwrap();
+    let (dropped, kernel) = (sample.dropped.values().sum::<u64>(), numbers.len());
+    assert!(kernel > 100, "{kernel}");
+    let rates = Rates::between(None, &sample);
+    let shown = serde_json::to_string(&rates).unwrap();
+    let left_out =
+        ["/queues", "/workers/revision", "/workers/passed", "/workers/shadow", "/workers/records"];
+    for (path, value) in numbers {
+        let summed = path.starts_with("/workers/dropped");
+        if !summed && !left_out.iter().any(|part| path.contains(part)) {
+            assert!(shown.contains(&value.to_string()), "{path} is not in:\n{shown}");
+        }
+    }
+    assert_eq!(rates.dropped.total, dropped);
+}
+
 #[test]
 fn rates_are_printed_as_one_object() {
     let rates = Rates::between(Some((&sample(FULL[0]), 2.0)), &sample(FULL[1]));

@@ -1,6 +1,9 @@
 //! Numbers as they stand in a column: few digits, a unit of thousands, a dash for what is absent.
 
+use lookup::number;
+
 use super::rates::Count;
+use super::sample::Geo;
 
 /// What stands where a gateway says nothing.
 pub(super) const ABSENT: &str = "–";
@@ -26,22 +29,9 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// A number whose every digit counts: `1,234,567`.
-pub(super) fn whole(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The same, or a dash.
+/// A number whose every digit counts, or a dash.
 pub(super) fn maybe(value: Option<u64>) -> String {
-    value.map_or(ABSENT.to_owned(), whole)
+    value.map_or(ABSENT.to_owned(), number)
 }
 
 /// Nanoseconds: `740 ns`, `12.3 µs`, `4.1 ms`.
@@ -63,6 +53,14 @@ pub(super) fn length(seconds: u64) -> String {
         3600..86_400 => format!("{hours} h {} min", minutes % 60),
         _ => format!("{days} d {} h", hours % 24),
     }
+}
+
+/// The databases with their ages: `country.mmdb, 18 days; asn.mmdb, 3 days`.
+pub(super) fn databases(geo: &Geo) -> String {
+    let source = geo.source.as_deref().unwrap_or("database");
+    let age = geo.age_days.map(|days| format!(", {days} days")).unwrap_or_default();
+    let asn = geo.asn.as_ref().map(|asn| format!("; {}", databases(asn)));
+    format!("{source}{age}{}", asn.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -90,10 +88,16 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_grouped() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(whole(value), text);
-        }
+    fn each_database_has_its_age() {
+        let geo = |source: &str, age_days| Geo {
+            source: Some(source.to_owned()),
+            age_days,
+            ..Geo::default()
+        };
+        let asn = Some(Box::new(geo("asn.mmdb", Some(3))));
+        assert_eq!(databases(&geo("c.csv", None)), "c.csv");
+        let both = Geo { asn, ..geo("c.mmdb", Some(18)) };
+        assert_eq!(databases(&both), "c.mmdb, 18 days; asn.mmdb, 3 days");
     }
 
     #[test]
