@@ -71,6 +71,8 @@ fn what_is_not_confirmed_goes_back_with_traffic_running() {
     assert!(said.contains("revision 2 is in force") && said.contains("palisade confirm"), "{said}");
     assert_eq!(ask(&lab, GERMAN, Try::Web, Duration::from_millis(500)), Answer::Silence);
     let before = transfer.bytes();
+    let list = gateway.ask(&["history"]).unwrap();
+    assert!(list.contains("apply, on trial"), "{list}");
     let pending = told(&gateway)["policy"]["pending"].clone();
     assert_eq!((&pending["revision"], &pending["back_to"]), (&2.into(), &1.into()), "{pending}");
     assert!(transfer.bytes() - before <= 1024, "the flow stops on its next packet");

@@ -64,7 +64,46 @@ fn the_last_drops_are_shown_as_they_are_asked_for() {
     assert!(newest.contains(&all[all.len() - 1].timestamp), "{newest}");
     let plain = gateway.ask(&["drops", "--reason", "denied"]).unwrap();
     assert!(plain.contains(ABUSER) && !plain.contains('\u{1b}'), "{plain}");
+    // A word that no event has would never be found.
+    for words in [["--reason", "notallowed"], ["--kind", "drops"], ["--country", "Germany"]] {
+        for source in [&[][..], &["--log", &log]] {
+            let said = gateway.ask(&[&["drops"][..], &words, source].concat()).unwrap_err();
+            assert!(said.to_string().contains(words[1]), "{words:?}: {said}");
+        }
+    }
     settle(gateway);
+}
+
+/// A follower whose own reader goes away ends at once, not with the next drop; one whose gateway goes
+/// away says so.
+#[test]
+fn a_follower_ends_with_its_reader_and_with_its_gateway() {
+    let Some(lab) = site(1) else { return };
+    let _servers = servers(&lab);
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+    let follow = || {
+        Command::new(binary().unwrap())
+            .args(["drops", "--follow", "--socket"])
+            .arg(gateway.socket())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    ask(&lab, FOREIGN[0], Try::Web, Duration::from_millis(100));
+    gateway.quiet_status().unwrap();
+    let (mut one, other) = (follow(), follow());
+    let mut lines = BufReader::new(one.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains(FOREIGN[0]));
+    drop(lines);
+    let begin = Instant::now();
+    assert!(one.wait().unwrap().success());
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    settle(gateway);
+    let ended = other.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    assert!(said.contains("went away"), "{said}");
 }
 
 #[test]

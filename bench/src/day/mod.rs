@@ -7,6 +7,7 @@ mod page;
 mod plot;
 mod policy;
 mod prometheus;
+mod quote;
 mod stage;
 mod steps;
 
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use lookup::number;
 
 pub use self::metrics::unserved;
 use self::page::Page;
@@ -23,12 +26,15 @@ use crate::error::system;
 use crate::lab::{Lab, check_identities, check_log};
 use crate::{Error, Result};
 
+/// Pages beside the day's that show some of its outputs.
+const QUOTING: [&str; 1] = ["change.md"];
+
 /// What stands above everything.
 const HEAD: &str = "# A day with a gateway\n\n\
     `scripts/a-day` plays this day in a lab of network namespaces: a real gateway between real clients \
-    and servers, and a load of about 36,000 packets a second from six countries and from none. The page \
-    is written by that run: commands, outputs and pictures are what they were, and where a line marked ✓ \
-    had not held, the script would have failed. The wires are veth pairs, so no rate here is one of a \
+    and servers, and a load in bursts from six countries and from none. The page is written by that run: \
+    commands, outputs and pictures are what they were, and where a line marked ✓ had not held, the script \
+    would have failed. The wires are veth pairs, so no rate here is one of a \
     NIC. The database is one of a dozen large networks, made for the day.";
 
 /// Play a day of an operator, hold every step to what it shows, and write docs/a-day.md.
@@ -53,18 +59,25 @@ impl Day {
         let prometheus = Prometheus::start(&lab, METRICS)?;
         let stop = AtomicBool::new(false);
         let mut page = Page::new(stage.gateway.folder());
-        thread::scope(|scope| {
+        let offered = thread::scope(|scope| {
             let load = scope.spawn(|| stage.load(&stop));
             let played = self.play(&mut page, &stage, &prometheus);
             stop.store(true, Ordering::Relaxed);
             let broken = || Err(Error::Usage("the load's thread panicked".to_owned()));
-            load.join().unwrap_or_else(|_| broken())?;
-            played
+            let offered = load.join().unwrap_or_else(|_| broken());
+            played.and(offered)
         })?;
-        self.evening(&mut page, stage)?;
+        self.evening(&mut page, stage, offered)?;
         let (text, wrong) = page.end();
-        write(&self.page, &format!("{HEAD}\n{text}"))?;
+        let text = format!("{HEAD}\n{text}");
+        write(&self.page, &text)?;
         if wrong.is_empty() {
+            for name in QUOTING {
+                let page = self.page.with_file_name(name);
+                let object = page.display().to_string();
+                let before = std::fs::read_to_string(&page).map_err(system("read", &object))?;
+                write(&page, &quote::quote(&text, &before)?)?;
+            }
             println!("\nAll of it held; {} tells of it.", self.page.display());
             return Ok(());
         }
@@ -84,15 +97,21 @@ impl Day {
         steps::country(page, stage)?;
         steps::database(page, stage)?;
         steps::sweep(page, stage)?;
-        self.top(page, stage, "sources", "sources.svg")?;
+        // It goes on while the picture is drawn.
+        thread::scope(|scope| {
+            let goes_on = scope.spawn(|| steps::sweep_on(stage));
+            self.top(page, stage, "sources", "sources.svg")?;
+            let broken = || Err(Error::Usage("the sweep's thread panicked".to_owned()));
+            goes_on.join().unwrap_or_else(|_| broken())
+        })?;
         steps::exception(page, stage)?;
         page.title("The dashboard");
         let mut missing = unserved(stage.lab, METRICS, &self.grafana)?;
-        // A CSV does not say when it was made.
-        missing.remove("palisade_geo_age_days");
+        // The day has no database of operators.
+        missing.remove("palisade_geo_asn_age_days");
         let words = format!(
             "the gateway serves every metric that the dashboard and the alert rules name, but for the \
-             age of a database without a date {missing:?}"
+             age of a database that the day does without {missing:?}"
         );
         page.holds(words.trim_end_matches(" {}"), missing.is_empty());
         let picture = dashboard::draw(prometheus, &self.grafana.join("palisade.json"))?;
@@ -128,7 +147,7 @@ impl Day {
     }
 
     /// The books of the day.
-    fn evening(&self, page: &mut Page, stage: Stage<'_>) -> Result<()> {
+    fn evening(&self, page: &mut Page, stage: Stage<'_>, offered: u64) -> Result<()> {
         page.title("Evening");
         page.operator(&stage, "palisade history")?;
         let status = stage.gateway.quiet_status()?;
@@ -139,11 +158,13 @@ impl Day {
         let wrong = check_log(&status, &drops);
         page.holds("every drop is in the log, or counted by a line of it", wrong.is_empty());
         page.say(&format!(
-            "{} packets received, {} forwarded, {} dropped, {} of them with a record of their own.",
-            status.received,
-            status.forwarded,
-            status.dropped_total(),
-            status.records.recorded
+            "The load offered {} packets. {} packets of all kinds were received, {} forwarded, {} dropped, \
+             {} of them with a record of their own.",
+            number(offered),
+            number(status.received),
+            number(status.forwarded),
+            number(status.dropped_total()),
+            number(status.records.recorded)
         ));
         Ok(())
     }

@@ -6,6 +6,10 @@ use std::fmt::Write;
 const ACROSS: f64 = 50.0;
 const DOWN: f64 = 32.0;
 const GAP: f64 = 6.0;
+/// Pixels of a letter of a legend, on the average.
+const LETTER: f64 = 6.4;
+/// Names in a legend.
+const NAMES: usize = 6;
 const COLORS: [&str; 10] = [
     "#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#6ed0e0",
     "#fade2a", "#c4c4c4",
@@ -69,7 +73,7 @@ fn draw(text: &mut String, panel: &Panel, span: (f64, f64)) {
     if panel.number {
         return number(text, panel, [left, top, width, height], span);
     }
-    let rows = panel.curves.len().min(6).div_ceil(2) as f64;
+    let rows = panel.curves.len().min(NAMES).div_ceil(columns(panel, width - 20.0)) as f64;
     let area = [left + 62.0, top + 28.0, width - 76.0, height - 58.0 - rows * 15.0];
     plot(text, panel, area, span);
     legend(text, panel, [left + 10.0, top + height - rows * 15.0 + 2.0, width - 20.0]);
@@ -83,7 +87,7 @@ fn number(text: &mut String, panel: &Panel, area: [f64; 4], span: (f64, f64)) {
     let value = last.map_or("no data".to_owned(), |(_, value)| unit(*value, &panel.unit));
     if let Some(curve) = all {
         let most = curve.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
-        let low = [left + 1.0, top + height * 0.6, width - 2.0, height * 0.4 - 1.0];
+        let low = [left + 1.0, top + height * 0.65, width - 2.0, height * 0.35 - 1.0];
         line(text, &curve.points, low, span, most, COLORS[0], 0.25);
     }
     put(
@@ -91,7 +95,7 @@ fn number(text: &mut String, panel: &Panel, area: [f64; 4], span: (f64, f64)) {
         format_args!(
             "<text x=\"{}\" y=\"{}\" font-size=\"26\" text-anchor=\"middle\" fill=\"{}\">{value}</text>",
             left + width / 2.0,
-            top + height * 0.6,
+            top + height * 0.55,
             COLORS[0]
         ),
     );
@@ -167,17 +171,40 @@ fn line(
     }
 }
 
-/// Names with the last value, two to a row; six at most, the greatest.
+/// Pixels of a name with its value, beside the mark before it and the gap behind it.
+fn wide(curve: &Curve, panel: &Panel) -> f64 {
+    let value = unit(last(curve), &panel.unit);
+    (curve.name.chars().count() + value.chars().count() + 1) as f64 * LETTER
+}
+
+/// How many names stand in a row: two, if they fit.
+fn columns(panel: &Panel, width: f64) -> usize {
+    let fits = |curve: &Curve| wide(curve, panel) < width / 2.0 - 31.0;
+    if panel.curves.iter().all(fits) || panel.curves.len() > 3 { 2 } else { 1 }
+}
+
+fn last(curve: &Curve) -> f64 {
+    curve.points.last().map_or(0.0, |(_, value)| *value)
+}
+
+/// Names with the last value, the greatest first; what does not fit is cut.
 fn legend(text: &mut String, panel: &Panel, [left, top, width]: [f64; 3]) {
+    let columns = columns(panel, width);
+    let column = width / columns as f64;
     let mut named: Vec<(usize, &Curve)> = panel.curves.iter().enumerate().collect();
-    let last = |curve: &Curve| curve.points.last().map_or(0.0, |(_, value)| *value);
     if named.is_empty() {
         put(text, format_args!("<text x=\"{left}\" y=\"{top}\" fill=\"#8e9199\">no data</text>"));
     }
     named.sort_by(|one, other| last(other.1).total_cmp(&last(one.1)));
-    for (turn, (place, curve)) in named.into_iter().take(6).enumerate() {
-        let x = left + (turn % 2) as f64 * width / 2.0;
-        let y = top + (turn / 2) as f64 * 15.0;
+    for (turn, (place, curve)) in named.into_iter().take(NAMES).enumerate() {
+        let x = left + (turn % columns) as f64 * column;
+        let y = top + (turn / columns) as f64 * 15.0;
+        let over = ((wide(curve, panel) - column + 31.0) / LETTER).ceil().max(0.0) as usize;
+        let kept = curve.name.chars().count() - over.min(curve.name.chars().count());
+        let name = match over {
+            0 => curve.name.clone(),
+            _ => curve.name.chars().take(kept.saturating_sub(1)).chain(['…']).collect(),
+        };
         put(
             text,
             format_args!(
@@ -186,8 +213,8 @@ fn legend(text: &mut String, panel: &Panel, [left, top, width]: [f64; 3]) {
                 y - 5.0,
                 COLORS[place % COLORS.len()],
                 x + 17.0,
-                escape(&curve.name),
-                x + width / 2.0 - 14.0,
+                escape(&name),
+                x + column - 14.0,
                 unit(last(curve), &panel.unit)
             ),
         );

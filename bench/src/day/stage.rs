@@ -33,6 +33,10 @@ const BURST_PPS: u64 = 150_000;
 const FLOWS: usize = 20_000;
 /// Where the load is from.
 const SHARES: &str = "DE:30,FR:12,NL:8,US:22,CN:14,BR:6,unknown:8";
+/// Sources that send much more than others.
+const BUSY: usize = 12;
+const BUSY_SHARES: &str = "CN:60,BR:40";
+const EACH: usize = 25;
 
 /// Everything that is on stage.
 pub(super) struct Stage<'lab> {
@@ -98,17 +102,18 @@ impl<'lab> Stage<'lab> {
         command
     }
 
-    /// Sends bursts of the load until told to stop.
-    pub(super) fn load(&self, stop: &AtomicBool) -> Result<()> {
+    /// Sends bursts of the load until told to stop; how many packets that were.
+    pub(super) fn load(&self, stop: &AtomicBool) -> Result<u64> {
         let flows = self.flows()?;
         let _sink = Sink::at_servers(self.lab, 0)?;
         let mut generator = Generator::outside(self.lab, &flows, 64)?;
         let order = Order { length: BURST, count: None, rate_pps: Some(BURST_PPS), core: 0 };
+        let mut offered = 0;
         while !stop.load(Ordering::Relaxed) {
-            generator.run(order)?;
+            offered += generator.run(order)?.packets;
             thread::sleep(REST);
         }
-        Ok(())
+        Ok(offered)
     }
 
     fn flows(&self) -> Result<Vec<Flow>> {
@@ -118,15 +123,22 @@ impl<'lab> Stage<'lab> {
         };
         let geo = Geo::load(&files, &[])
             .map_err(|error| Error::Usage(format!("the day's database: {error}")))?;
-        let plan = Plan {
-            flows: FLOWS,
-            shares: SHARES.parse()?,
-            targets: (policy::SERVER.parse().ok(), None),
-            port: policy::LOAD_PORT,
-            kind: Kind::Udp,
-            seed: 5,
+        let draw = |flows, shares: &str, seed| -> Result<Vec<Flow>> {
+            let plan = Plan {
+                flows,
+                shares: shares.parse()?,
+                targets: (policy::SERVER.parse().ok(), None),
+                port: policy::LOAD_PORT,
+                kind: Kind::Udp,
+                seed,
+            };
+            plan.draw(&geo.keys())
         };
-        plan.draw(&geo.keys())
+        let (many, few) = (draw(FLOWS, SHARES, 5)?, draw(BUSY, BUSY_SHARES, 7)?);
+        // After so many flows of all comes one of the few.
+        let busy = few.iter().cycle();
+        let mixed = many.chunks(EACH).zip(busy).flat_map(|(some, one)| some.iter().chain([one]));
+        Ok(mixed.cloned().collect())
     }
 }
 
