@@ -16,8 +16,10 @@ fn every_metric_of_the_dashboard_and_the_alerts_is_served() {
     let Some(lab) = site(1) else { return };
     let _servers = servers(&lab);
     let address = "127.0.0.1:9477".parse().unwrap();
-    let setup = Setup { metrics: Some(address), ..Setup::new(&lab, POLICY) };
-    let gateway = Gateway::start(&lab, &setup).unwrap();
+    let policy = format!("{POLICY}\n[geo]\nasn = \"asn.csv\"\n");
+    let setup = Setup { metrics: Some(address), ..Setup::new(&lab, &policy) };
+    let files = [("asn.csv", "5.9.0.0/16,24940\n")];
+    let gateway = Gateway::start_with(&lab, &setup, &files).unwrap();
     // A reason or a country that did not occur has no counter.
     let patience = Duration::from_secs(1);
     assert_eq!(ask(&lab, OFFICE[0], Try::Web, patience * 5), Answer::Reached);
