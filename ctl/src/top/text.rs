@@ -55,9 +55,13 @@ pub(super) fn length(seconds: u64) -> String {
     }
 }
 
-/// The databases with their ages: `country.mmdb, 18 days; asn.mmdb, 3 days`.
+/// The databases with their ages, files without their folders: `country.mmdb, 18 days; asn.mmdb, 3 days`.
 pub(super) fn databases(geo: &Geo) -> String {
     let source = geo.source.as_deref().unwrap_or("database");
+    let source = match source.rsplit_once('/') {
+        Some((folder, name)) if folder.is_empty() || folder.starts_with('/') => name,
+        _ => source,
+    };
     let age = geo.age_days.map(|days| format!(", {days} days")).unwrap_or_default();
     let asn = geo.asn.as_ref().map(|asn| format!("; {}", databases(asn)));
     format!("{source}{age}{}", asn.unwrap_or_default())
@@ -94,7 +98,7 @@ mod tests {
             age_days,
             ..Geo::default()
         };
-        let asn = Some(Box::new(geo("asn.mmdb", Some(3))));
+        let asn = Some(Box::new(geo("/etc/palisade/asn.mmdb", Some(3))));
         assert_eq!(databases(&geo("c.csv", None)), "c.csv");
         let both = Geo { asn, ..geo("c.mmdb", Some(18)) };
         assert_eq!(databases(&both), "c.mmdb, 18 days; asn.mmdb, 3 days");
