@@ -34,14 +34,23 @@ pub(super) fn read(path: &Path) -> Result<Claims> {
 }
 
 impl Claims {
-    /// Runs the tests of each claim so many times.
-    pub(super) fn run(&self, times: u32) -> Result<Vec<Row>> {
-        let bar = ProgressBar::new(self.claim.len() as u64 * u64::from(times));
+    /// Runs the tests of each claim that is wanted so many times.
+    pub(super) fn run(&self, times: u32, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
+        let wanted: Vec<_> = self.claim.iter().filter(|claim| wanted(&claim.tried)).collect();
+        let bar = ProgressBar::new(wanted.len() as u64 * u64::from(times));
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let rows = self.claim.iter().map(|claim| claim.run(times, &bar)).collect();
+        let rows = wanted.into_iter().map(|claim| claim.run(times, &bar)).collect();
         bar.finish_and_clear();
         rows
+    }
+
+    /// The rows of all claims in their order, fresh ones before those that were there; a row whose claim
+    /// is gone goes too.
+    pub(super) fn order(&self, before: Vec<Row>, fresh: Vec<Row>) -> Vec<Row> {
+        let all: Vec<Row> = fresh.into_iter().chain(before).collect();
+        let row = |claim: &Claim| all.iter().find(|row| row.tried == claim.tried).cloned();
+        self.claim.iter().filter_map(row).collect()
     }
 }
 
@@ -109,6 +118,27 @@ fn tally(text: &str) -> Option<Tally> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fresh_row_takes_the_place_of_the_one_before() {
+        let claim = |tried: &str| {
+            format!("[[claim]]\narea = \"Flows\"\ntried = \"{tried}\"\ntests = \"x\"\n")
+        };
+        let claims: Claims = toml::from_str(&["a", "b", "c"].map(claim).concat()).unwrap();
+        let row = |tried: &str, times: &str| Row {
+            area: Area::Flows,
+            tried: tried.to_owned(),
+            times: times.to_owned(),
+            result: String::new(),
+            held: true,
+            command: String::new(),
+        };
+        let rows = claims.order(
+            vec![row("c", "old"), row("gone", "old"), row("a", "old")],
+            vec![row("b", "new"), row("a", "new")],
+        );
+        assert_eq!(rows, [row("a", "new"), row("b", "new"), row("c", "old")]);
+    }
 
     #[test]
     fn a_summary_is_read() {

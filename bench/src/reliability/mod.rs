@@ -34,6 +34,10 @@ pub enum Area {
     Models,
     /// Things that break around the gateway.
     Faults,
+    /// Changing what is in force.
+    Change,
+    /// Seeing what it does.
+    See,
     /// A long time.
     Soak,
 }
@@ -65,6 +69,12 @@ pub struct Reliability {
     /// Only write the page, from the records that are there.
     #[arg(long)]
     page_only: bool,
+    /// Run only claims with these words, and keep the rows of the others.
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["page_only", "missing"])]
+    only: Option<String>,
+    /// Run only claims that have no row yet, and keep the rows of the others.
+    #[arg(long, conflicts_with = "page_only")]
+    missing: bool,
     /// Which tests stand for which claim.
     #[arg(long, value_name = "FILE", default_value = "bench/claims.toml")]
     claims: PathBuf,
@@ -83,9 +93,17 @@ impl Reliability {
     /// A claim without a test, a record that does not parse, or a claim that did not hold.
     pub fn run(&self) -> Result<()> {
         if !self.page_only {
-            let rows = claims::read(&self.claims)?.run(self.times)?;
             let path = self.records.join("tests.json");
-            let text = serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n";
+            let part = self.only.is_some() || self.missing;
+            let before = if part { rows(&path)? } else { Vec::new() };
+            let wanted = |tried: &str| match &self.only {
+                Some(words) => tried.contains(words),
+                None => !before.iter().any(|row| row.tried == tried),
+            };
+            let claims = claims::read(&self.claims)?;
+            let fresh = claims.run(self.times, wanted)?;
+            let text = serde_json::to_string_pretty(&claims.order(before, fresh));
+            let text = text.unwrap_or_default() + "\n";
             std::fs::write(&path, text).map_err(system("write", &path.display().to_string()))?;
         }
         let rows = records(&self.records)?;
@@ -116,16 +134,19 @@ pub fn records(folder: &Path) -> Result<Vec<Row>> {
         }
     }
     files.sort();
-    let mut rows: Vec<Row> = Vec::new();
+    let mut all: Vec<Row> = Vec::new();
     for path in files {
-        let object = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(system("read", &object))?;
-        let mut list: Vec<Row> =
-            serde_json::from_str(&text).map_err(|source| Error::Json { object, source })?;
-        rows.append(&mut list);
+        all.append(&mut rows(&path)?);
     }
-    rows.sort_by_key(|row| row.area);
-    Ok(rows)
+    all.sort_by_key(|row| row.area);
+    Ok(all)
+}
+
+/// The rows of one file.
+fn rows(path: &Path) -> Result<Vec<Row>> {
+    let object = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(system("read", &object))?;
+    serde_json::from_str(&text).map_err(|source| Error::Json { object, source })
 }
 
 #[cfg(test)]
