@@ -31,6 +31,7 @@ pub mod reliability;
 pub mod reloads;
 pub mod report;
 pub mod soak;
+pub mod sources;
 pub mod tables;
 
 pub use error::{Error, Result};

@@ -18,6 +18,7 @@ use palisade_bench::reliability::Reliability;
 use palisade_bench::reloads::Reloads;
 use palisade_bench::report::Report;
 use palisade_bench::soak::Soak;
+use palisade_bench::sources::Draw;
 use palisade_bench::tables::{Load, Tables};
 use palisade_bench::{Error, Result, demo};
 
@@ -54,6 +55,7 @@ enum Command {
     Reloads(Reloads),
     /// Run everything at once for a long time, and look at memory and books all along.
     Soak(Soak),
+    Sources(Draw),
     /// Measure the building blocks beside those of others: lookups, flows, parsing, ring, rebuilding.
     Tables(Tables),
     /// What a packet costs a worker, over the simulated kernel, beside an empty forwarder.
@@ -100,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Report(report) => report.run(),
         Command::Reloads(reloads) => reloads.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Sources(draw) => draw.run(),
         Command::Tables(tables) => tables.run(),
         Command::Load(load) => load.run(),
         Command::Pipeline(pipeline) => pipeline.run(),

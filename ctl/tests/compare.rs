@@ -292,6 +292,8 @@ fn replay_judges_each_packet_as_the_gateway_would() {
         assert_eq!(shown, [*verdict, *why, *domain], "packet {number}: {line}");
     }
     assert_eq!(found[0]["timestamp"], "2026-11-01T00:00:00.000000Z");
+    let sizes = found.iter().zip(&packets).map(|(line, (_, frame))| (&line["bytes"], frame.len()));
+    sizes.for_each(|(told, bytes)| assert_eq!(*told, bytes));
     assert_eq!((&found[10]["vlan"], &found[10]["country"]), (&12.into(), &"DE".into()));
     assert_eq!((&found[1]["side"], &found[1]["country"]), (&"inside".into(), &"DE".into()));
     let sums = &found[13]["summary"];

@@ -142,6 +142,12 @@ impl Sources {
         Some(IpAddr::V4(Ipv4Addr::from(first + offset)))
     }
 
+    /// The first and last address of a range of IPv4 addresses, where there is one.
+    pub fn v4_range(&self, random: &mut Random) -> Option<(IpAddr, IpAddr)> {
+        let (first, last) = self.v4.range(random)?;
+        Some((Ipv4Addr::from(first).into(), Ipv4Addr::from(last).into()))
+    }
+
     /// An IPv6 address, where there is one.
     pub fn v6(&self, random: &mut Random) -> Option<IpAddr> {
         let (first, last) = self.v6.range(random)?;

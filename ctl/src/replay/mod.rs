@@ -39,6 +39,9 @@ use sums::Sums;
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
+    /// Of the frame, without its check sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u32>,
     #[serde(flatten)]
     flow: Option<Flow>,
     country: Option<String>,
@@ -55,6 +58,13 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Last<'a> {
     summary: &'a Sums,
+}
+
+/// When a frame was captured, and its size on the wire.
+#[derive(Clone, Copy)]
+struct Seen {
+    time_ns: u64,
+    bytes: u32,
 }
 
 /// The two policies, the sums, and where lines go.
@@ -128,11 +138,12 @@ impl Replayed {
                 continue;
             }
             self.sums.cut += u64::from(record.wire_bytes as usize > record.bytes.len());
-            self.packet(record.time_ns, &frame)?;
+            self.packet(Seen { time_ns: record.time_ns, bytes: record.wire_bytes }, &frame)?;
         }
     }
 
-    fn packet(&mut self, time_ns: u64, frame: &[u8]) -> io::Result<()> {
+    fn packet(&mut self, seen: Seen, frame: &[u8]) -> io::Result<()> {
+        let time_ns = seen.time_ns;
         let ends = Ends::of(frame);
         let side = ends.as_ref().map_or(Side::Outside, |ends| self.inside.side(ends.src, ends.dst));
         let first = self.sums.span_ns.map_or(time_ns, |(first, _)| first);
@@ -152,7 +163,7 @@ impl Replayed {
             vlan: ends.vlan,
         });
         let remote = ends.map(|ends| ends.remote(side));
-        self.count(Some(Moment::text_ns(time_ns)), flow, remote, &outcome, before.as_ref())
+        self.count(Some(seen), flow, remote, &outcome, before.as_ref())
     }
 
     fn flows(&mut self, input: impl BufRead) -> io::Result<()> {
@@ -175,7 +186,7 @@ impl Replayed {
 
     fn count(
         &mut self,
-        timestamp: Option<String>,
+        seen: Option<Seen>,
         flow: Option<Flow>,
         remote: Option<IpAddr>,
         outcome: &Outcome,
@@ -192,7 +203,9 @@ impl Replayed {
         let differs = before.map(|before| self.sums.compare(before, outcome, example));
         let Some(lines) = &mut self.lines else { return Ok(()) };
         let asn = origin.and_then(|origin| origin.asn).map(|asn| asn.0);
-        let line = Line { timestamp, flow, country, asn, outcome, before, differs };
+        let timestamp = seen.map(|seen| Moment::text_ns(seen.time_ns));
+        let bytes = seen.map(|seen| seen.bytes);
+        let line = Line { timestamp, bytes, flow, country, asn, outcome, before, differs };
         serde_json::to_writer(&mut *lines, &line)?;
         lines.write_all(b"\n")
     }
