@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod confirm;
 mod diff;
+mod doctor;
 mod drops;
 mod explain;
 mod export;
@@ -34,6 +35,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Diff(args) => diff::diff(&args),

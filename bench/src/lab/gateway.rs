@@ -90,6 +90,16 @@ impl Setup {
         }
     }
 
+    /// Writes `policy.toml` and `gateway.toml` into a folder, which will have the gateway's log and
+    /// control socket too.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write(&folder.join("policy.toml"), &self.policy)?;
+        write(&folder.join("gateway.toml"), &self.config(folder))
+    }
+
     fn config(&self, folder: &Path) -> String {
         let folder = folder.display();
         let Self { outside, inside, cores, mode, poll, frames, flows, rate, log, fail, .. } = self;
@@ -184,8 +194,7 @@ impl Gateway {
         for (name, text) in files {
             write(&scratch.path().join(name), text)?;
         }
-        write(&scratch.path().join("policy.toml"), &setup.policy)?;
-        write(&scratch.path().join("gateway.toml"), &setup.config(scratch.path()))?;
+        setup.write(scratch.path())?;
         let log = File::create(scratch.path().join("stderr"));
         let log = log.map_err(system("create", "the gateway's log"))?;
         let child = launch(lab, setup, scratch.path(), log)?;

@@ -2,6 +2,7 @@
 
 mod change;
 mod compare;
+mod doctor;
 mod policy;
 mod see;
 mod top;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use change::{Apply, Confirm, History, Reload, Rollback, Terms};
 pub(crate) use compare::{Diff, Replay};
+pub(crate) use doctor::Doctor;
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
 pub(crate) use see::{Drops, Flows, Status};
 pub(crate) use top::Top;
@@ -30,12 +32,13 @@ Where to begin:
       --from 203.0.113.9 --to 10.2.0.5:5432/tcp   who gets in, and why?
   palisade diff policy.toml next.toml             whose verdicts would flip?
   palisade replay today.pcap --policy next.toml   what would be dropped?
+  palisade doctor --config gateway.toml           is the machine fit for it?
   palisade run --config gateway.toml              put it inline
   palisade status                                 what it is doing
   palisade drops --follow                         what it drops, and why
   palisade top                                    the same, as rates on a screen
 
-docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml.")]
+docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml,\ndocs/doctor.md every check of the machine.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -45,6 +48,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the gateway in the foreground.
     Run(Run),
+    /// Check the machine before it carries traffic, and mend what can be mended.
+    Doctor(Doctor),
     /// Validate a policy: every error with its file, line, column and what to do.
     Check(Check),
     /// Say what happens to a packet, and why, by the code that the workers run.

@@ -42,7 +42,8 @@ impl Attached {
     }
 
     /// What `ip link set dev X` calls it.
-    pub(crate) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Generic => "xdpgeneric",
             Self::Native => "xdp",

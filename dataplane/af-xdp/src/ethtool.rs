@@ -1,4 +1,4 @@
-//! Features of an interface by ethtool's generic netlink: asked for and set by their names.
+//! Ethtool's generic netlink: features of an interface by their names, queues and rings by number.
 //!
 //! It is here because a NIC that takes VLAN tags out of frames hides them from an XDP program, and
 //! the tag does not come back when the frame leaves. No `unsafe`: messages are written and read as
@@ -10,20 +10,19 @@
 //! Source: `Documentation/networking/ethtool-netlink.rst`, `net/ethtool/features.c`.
 
 use rustix::io::Errno;
-use rustix::net::netlink::GENERIC;
 
-use crate::netlink::{NESTED, each, find, put, talk};
+use crate::generic::{ACK, REQUEST, ask, family};
+use crate::netlink::{NESTED, each, find, put};
 
-const CONTROL_ID: u16 = 16;
-const GETFAMILY: u8 = 3;
-const FAMILY_ID: u16 = 1;
-const FAMILY_NAME: u16 = 2;
+const FAMILY: &str = "ethtool";
 
 const FEATURES_GET: u8 = 11;
 const FEATURES_SET: u8 = 12;
 const FEATURES_HEADER: u16 = 1;
+const FEATURES_HW: u16 = 2;
 const FEATURES_WANTED: u16 = 3;
 const FEATURES_ACTIVE: u16 = 4;
+const FEATURES_NOCHANGE: u16 = 5;
 const HEADER_INDEX: u16 = 1;
 const HEADER_FLAGS: u16 = 3;
 const OMIT_REPLY: u32 = 2;
@@ -32,23 +31,51 @@ const BITS_BIT: u16 = 1;
 const BIT_NAME: u16 = 2;
 const BIT_VALUE: u16 = 3;
 
-const HEADER_BYTES: usize = 16;
-const GENERIC_BYTES: usize = 4;
-const ERROR: u16 = 2;
-const REQUEST: u16 = 1;
-const ACK: u16 = 4;
-
 /// The names of all features that are on.
 pub(crate) fn active(index: u32) -> Result<Vec<String>, Errno> {
-    let reply = ask(family()?, FEATURES_GET, REQUEST, &header(index, 0))?;
-    let bits = find(&reply, FEATURES_ACTIVE).and_then(|set| find(set, BITSET_BITS));
-    let name = |bit| find(bit, BIT_NAME).map(text);
-    Ok(each(bits.unwrap_or(&[]), BITS_BIT).filter_map(name).collect())
+    let reply = ask(family(FAMILY)?, FEATURES_GET, REQUEST, &header(index, 0))?;
+    Ok(bits(&reply, FEATURES_ACTIVE))
+}
+
+/// The names of the features that can be changed, and of those that are on.
+pub(crate) fn features(index: u32) -> Result<[Vec<String>; 2], Errno> {
+    let reply = ask(family(FAMILY)?, FEATURES_GET, REQUEST, &header(index, 0))?;
+    let fixed = bits(&reply, FEATURES_NOCHANGE);
+    // This set alone lists all features, and gives those that it has a value.
+    let hardware = each(set(&reply, FEATURES_HW), BITS_BIT);
+    let mut free: Vec<_> =
+        hardware.filter(|bit| find(bit, BIT_VALUE).is_some()).filter_map(name).collect();
+    free.retain(|name| !fixed.contains(name));
+    Ok([free, bits(&reply, FEATURES_ACTIVE)])
+}
+
+/// Queues or descriptors, as the driver counts them: `command` asks, `kinds` are attributes of the
+/// answer. Those that the driver does not have are left out of it.
+pub(crate) fn numbers<const N: usize>(
+    index: u32,
+    command: u8,
+    kinds: [u16; N],
+) -> Result<[Option<u32>; N], Errno> {
+    let reply = ask(family(FAMILY)?, command, REQUEST, &header(index, 0))?;
+    let number = |kind| Some(u32::from_ne_bytes(find(&reply, kind)?.try_into().ok()?));
+    Ok(kinds.map(number))
+}
+
+fn bits(reply: &[u8], kind: u16) -> Vec<String> {
+    each(set(reply, kind), BITS_BIT).filter_map(name).collect()
+}
+
+fn set(reply: &[u8], kind: u16) -> &[u8] {
+    find(reply, kind).and_then(|set| find(set, BITSET_BITS)).unwrap_or(&[])
+}
+
+fn name(bit: &[u8]) -> Option<String> {
+    find(bit, BIT_NAME).map(text)
 }
 
 /// Asks the driver to turn features on or off. What it cannot change it leaves as it is, without an
 /// error: ask again with [`active`].
-pub(crate) fn set(index: u32, names: &[&str], on: bool) -> Result<(), Errno> {
+pub(crate) fn turn(index: u32, names: &[&str], on: bool) -> Result<(), Errno> {
     let mut bits = Vec::new();
     for name in names {
         let mut bit = Vec::new();
@@ -62,16 +89,7 @@ pub(crate) fn set(index: u32, names: &[&str], on: bool) -> Result<(), Errno> {
     put(&mut wanted, BITSET_BITS | NESTED, &bits);
     let mut attributes = header(index, OMIT_REPLY);
     put(&mut attributes, FEATURES_WANTED | NESTED, &wanted);
-    ask(family()?, FEATURES_SET, REQUEST | ACK, &attributes).map(drop)
-}
-
-/// The number that this kernel gave to the family of messages.
-fn family() -> Result<u16, Errno> {
-    let mut attributes = Vec::new();
-    put(&mut attributes, FAMILY_NAME, b"ethtool\0");
-    let reply = ask(CONTROL_ID, GETFAMILY, REQUEST, &attributes)?;
-    let id = find(&reply, FAMILY_ID).and_then(|id| id.try_into().ok());
-    id.map(u16::from_ne_bytes).ok_or(Errno::PROTO)
+    ask(family(FAMILY)?, FEATURES_SET, REQUEST | ACK, &attributes).map(drop)
 }
 
 fn header(index: u32, flags: u32) -> Vec<u8> {
@@ -81,25 +99,6 @@ fn header(index: u32, flags: u32) -> Vec<u8> {
     let mut header = Vec::new();
     put(&mut header, FEATURES_HEADER | NESTED, &inner);
     header
-}
-
-/// One request and the attributes of its answer; an acknowledgement has none.
-fn ask(family: u16, command: u8, how: u16, attributes: &[u8]) -> Result<Vec<u8>, Errno> {
-    let len = HEADER_BYTES + GENERIC_BYTES + attributes.len();
-    let mut request = Vec::with_capacity(len);
-    request.extend((len as u32).to_ne_bytes());
-    request.extend([family, how].map(u16::to_ne_bytes).concat());
-    request.extend([1, 0].map(u32::to_ne_bytes).concat()); // sequence, port: the kernel's
-    request.extend([command, 1, 0, 0]);
-    request.extend(attributes);
-    let reply = talk(Some(GENERIC), &request)?;
-    let kind = reply.get(4..6).and_then(|kind| kind.try_into().ok()).map(u16::from_ne_bytes);
-    let body = reply.get(HEADER_BYTES..).ok_or(Errno::PROTO)?;
-    if kind == Some(ERROR) {
-        let code = body.first_chunk().map(|code| i32::from_ne_bytes(*code)).ok_or(Errno::PROTO)?;
-        return if code == 0 { Ok(Vec::new()) } else { Err(Errno::from_raw_os_error(-code)) };
-    }
-    Ok(body.get(GENERIC_BYTES..).ok_or(Errno::PROTO)?.to_vec())
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -98,12 +98,12 @@ impl Interface {
         names: &[&'static str],
         on: bool,
     ) -> Result<Vec<&'static str>, Error> {
-        ethtool::set(self.index, names, on)
+        ethtool::turn(self.index, names, on)
             .map_err(|errno| self.refused("set the features of", errno))?;
         self.features(names)
     }
 
-    fn refused(&self, operation: &'static str, errno: Errno) -> Error {
+    pub(crate) fn refused(&self, operation: &'static str, errno: Errno) -> Error {
         Error::Link {
             operation,
             interface: self.name.clone(),

@@ -1,4 +1,4 @@
-//! Netlink, as little as asking for one interface and changing it takes.
+//! Netlink, as little as asking for interfaces and changing one takes.
 //!
 //! It is here because the program is attached by `RTM_SETLINK`: what is attached so outlives the
 //! process, and with it the fail mode that the operator declared. No `unsafe`: messages are written
@@ -22,8 +22,10 @@ const NEWLINK: u16 = 16;
 const GETLINK: u16 = 18;
 const SETLINK: u16 = 19;
 const ERROR: u16 = 2;
+const DONE: u16 = 3;
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
+const DUMP: u16 = 0x300;
 /// Marks an attribute whose payload is attributes.
 pub(crate) const NESTED: u16 = 0x8000;
 
@@ -31,9 +33,14 @@ pub(crate) const NESTED: u16 = 0x8000;
 pub(crate) mod link {
     pub(crate) const NAME: u16 = 3;
     pub(crate) const MTU: u16 = 4;
+    pub(crate) const LOWER: u16 = 5;
+    pub(crate) const MASTER: u16 = 10;
     pub(crate) const INFO: u16 = 18;
     pub(crate) const TX_QUEUES: u16 = 31;
     pub(crate) const RX_QUEUES: u16 = 32;
+    pub(crate) const CARRIER: u16 = 33;
+    pub(crate) const NETNS_ID: u16 = 37;
+    pub(crate) const PERM_ADDRESS: u16 = 54;
     pub(crate) const INFO_KIND: u16 = 1;
     pub(crate) const XDP: u16 = 43;
     pub(crate) const XDP_FD: u16 = 1;
@@ -50,6 +57,8 @@ const INFO_BYTES: usize = 16;
 /// What the kernel says about a link.
 #[derive(Debug)]
 pub(crate) struct Link {
+    /// The type of its device (`ARPHRD_*`).
+    pub(crate) device: u16,
     pub(crate) index: u32,
     pub(crate) flags: u32,
     attributes: Vec<u8>,
@@ -124,13 +133,50 @@ fn message(kind: u16, how: u16, index: u32, flags: u32, mask: u32, attributes: &
 /// Sends one request and receives the one answer that each of ours has. No protocol is protocol 0,
 /// which for netlink is `NETLINK_ROUTE`.
 pub(crate) fn talk(protocol: Option<Protocol>, request: &[u8]) -> Result<Vec<u8>, Errno> {
-    let socket: OwnedFd =
-        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    let socket = open(protocol)?;
     sendto(&socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    receive(&socket)
+}
+
+fn open(protocol: Option<Protocol>) -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+}
+
+fn receive(socket: &OwnedFd) -> Result<Vec<u8>, Errno> {
     let mut reply = vec![0; 64 << 10];
-    let (len, _) = recv(&socket, reply.as_mut_slice(), RecvFlags::empty())?;
+    let (len, _) = recv(socket, reply.as_mut_slice(), RecvFlags::empty())?;
     reply.truncate(len);
     Ok(reply)
+}
+
+/// Asks for all objects of a kind, and returns those answers of this kind without their headers.
+pub(crate) fn dump(request: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    bytes.extend(((HEADER_BYTES + body.len()) as u32).to_ne_bytes());
+    bytes.extend([request, REQUEST | DUMP].map(u16::to_ne_bytes).concat());
+    bytes.extend([1, 0].map(u32::to_ne_bytes).concat()); // sequence, port: the kernel's
+    bytes.extend(body);
+    let socket = open(None)?;
+    sendto(&socket, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let mut found = Vec::new();
+    loop {
+        let reply = receive(&socket)?;
+        let mut rest = reply.as_slice();
+        while let Some(header) = rest.first_chunk::<HEADER_BYTES>() {
+            let len = word(header, 0).ok_or(Errno::PROTO)? as usize;
+            let body = rest.get(HEADER_BYTES..len).ok_or(Errno::PROTO)?;
+            match u16::from_ne_bytes([header[4], header[5]]) {
+                DONE => return Ok(found),
+                ERROR => {
+                    let code = word(body, 0).ok_or(Errno::PROTO)?.cast_signed();
+                    return Err(Errno::from_raw_os_error(code.wrapping_neg()));
+                }
+                kind if kind == answer => found.push(body.to_vec()),
+                _ => {}
+            }
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        }
+    }
 }
 
 /// Reads an answer: a link, an acknowledgement (`None`) or an error.
@@ -144,10 +190,12 @@ fn parse(reply: &[u8]) -> Result<Option<Link>, Errno> {
             code => Err(Errno::from_raw_os_error(code.wrapping_neg())),
         },
         NEWLINK => {
+            let device = body.get(2..4).and_then(|bytes| bytes.try_into().ok());
+            let device = device.map(u16::from_ne_bytes).ok_or(Errno::PROTO)?;
             let index = word(body, 4).ok_or(Errno::PROTO)?;
             let flags = word(body, 8).ok_or(Errno::PROTO)?;
             let attributes = body.get(INFO_BYTES..).ok_or(Errno::PROTO)?.to_vec();
-            Ok(Some(Link { index, flags, attributes }))
+            Ok(Some(Link { device, index, flags, attributes }))
         }
         _ => Err(Errno::PROTO),
     }
@@ -190,7 +238,7 @@ mod tests {
             let mut outer = Vec::new();
             put(&mut outer, 3, b"x\0");
             put(&mut outer, 43 | NESTED, &inner);
-            let link = Link { index: 1, flags: 0, attributes: outer };
+            let link = Link { device: 1, index: 1, flags: 0, attributes: outer };
             assert_eq!(link.attribute(&[43, 6]), Some(payload.as_slice()));
             assert_eq!(link.attribute(&[43, 7]), None);
             assert_eq!(link.text(&[3]).as_deref(), Some("x"));

@@ -14,6 +14,7 @@ use std::{
 pub use af_xdp_rs::Mode;
 use filter::Timeouts;
 use lookup::document::{Document, LoadError, Problem, Source, suggest};
+use machine::Plan;
 use toml::Spanned;
 
 pub use self::drops::{Drops, Rotate, Syslog};
@@ -110,6 +111,20 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::read(source, folder, last)
             .map_err(|problems| Error::Config(Box::new(LoadError::from(problems))))
+    }
+
+    /// What it asks of the machine.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan {
+            interfaces: [self.outside.clone(), self.inside.clone()],
+            cores: self.cores.clone(),
+            mode: self.mode,
+            busy: self.poll == Poll::Busy,
+            frames: self.frames,
+            flows: self.flows,
+            fail_open: self.fail == FailMode::Open,
+        }
     }
 
     fn read(source: Source, folder: &Path, last_core: usize) -> Result<Self, Vec<Problem>> {

@@ -32,7 +32,7 @@ use crate::{
     crew::{self, Crew, minds},
     history::{Past, Who},
     logger::{Legends, Logger},
-    mail, privilege,
+    mail,
     publish::Publisher,
     recent::Recent,
     records, say,
@@ -81,7 +81,7 @@ impl Gateway {
     /// # Errors
     /// The first thing that is missing, wrong or taken; nothing stays behind.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        privilege::check()?;
+        check_rights()?;
         check_cores(config)?;
         // First, so that two gateways never share a history.
         let control = Control::open(&config.socket, config.metrics)?;
@@ -284,6 +284,12 @@ impl Reload {
         // No thread to be had just now: try again at the next turn.
         self.again = self.running.is_none();
     }
+}
+
+fn check_rights() -> Result<(), Error> {
+    let missing = machine::capabilities::missing()
+        .map_err(Error::io("read", "the process's capabilities"))?;
+    if missing.is_empty() { Ok(()) } else { Err(Error::Capabilities { missing }) }
 }
 
 fn check_cores(config: &Config) -> Result<(), Error> {

@@ -14,11 +14,6 @@ use crate::{
     worker::{Wires, Worker},
 };
 
-/// Bytes of a frame on the wire beyond the MTU: an Ethernet header and two VLAN tags.
-const LINK_HEADER_BYTES: u32 = 14 + 2 * 4;
-/// The chunk sizes of a UMEM (`net/xdp/xdp_umem.c` asks for 2,048 at least, a page at most).
-const FRAME_BYTES: [u32; 2] = [2048, 4096];
-
 /// An interface that a gateway serves.
 #[derive(Debug)]
 pub(crate) struct Interface {
@@ -215,21 +210,11 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The smallest frame that holds a packet of either interface's MTU.
 fn umem_for(frames: u32, links: &[Link; 2]) -> Result<UmemConfig, Error> {
-    let shapes =
-        FRAME_BYTES.map(|frame_bytes| UmemConfig { frames, frame_bytes, ..UmemConfig::default() });
-    let fits = |shape: &UmemConfig, link: &Link| {
-        link.mtu_bytes + LINK_HEADER_BYTES <= shape.packet_bytes()
-    };
-    let [_, largest] = shapes;
-    for link in links {
-        if !fits(&largest, link) {
-            return Err(Error::LargeMtu {
-                interface: link.name.clone(),
-                mtu: link.mtu_bytes,
-                limit: largest.packet_bytes() - LINK_HEADER_BYTES,
-            });
-        }
+    let limit = machine::frame::largest_mtu();
+    if let Some(link) = links.iter().find(|link| link.mtu_bytes > limit) {
+        let (interface, mtu) = (link.name.clone(), link.mtu_bytes);
+        return Err(Error::LargeMtu { interface, mtu, limit });
     }
-    let holds_both = |shape: &UmemConfig| links.iter().all(|link| fits(shape, link));
-    Ok(shapes.into_iter().find(holds_both).unwrap_or(largest))
+    let frame_bytes = machine::frame::bytes_for(links.iter().map(|link| link.mtu_bytes));
+    Ok(UmemConfig { frames, frame_bytes, ..UmemConfig::default() })
 }

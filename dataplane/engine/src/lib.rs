@@ -31,7 +31,6 @@ mod mail;
 mod metrics;
 mod pace;
 mod pattern;
-mod privilege;
 mod publish;
 mod recent;
 mod records;

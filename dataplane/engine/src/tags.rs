@@ -9,11 +9,9 @@
 //! peer's own `tx-vlan-hw-insert` is off (`drivers/net/veth.c`).
 
 use af_xdp_rs::Interface as Link;
+use machine::STRIPPING;
 
 use crate::{Error, say};
-
-/// 802.1Q and 802.1ad, by their names in the kernel (`net/ethtool/common.c`).
-const STRIPPING: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
 
 /// An interface whose features can be asked for and set.
 pub(crate) trait Device {

@@ -1,0 +1,76 @@
+//! The policy, its databases, and what happens when nobody judges.
+
+use super::Case;
+use crate::finding::{Finding, Grade, hand};
+
+pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = vec![policy(case)];
+    let policy = &case.facts.policy;
+    for (message, help) in &policy.warnings {
+        let why = "the policy holds, but says something that is seldom meant";
+        let finding = Finding::new("policy", &policy.path, message, "nothing to warn of", why);
+        findings.push(finding.unless(false, Grade::Advice, [hand(help)]));
+    }
+    if policy.mistake.is_none() {
+        findings.push(database(case));
+    }
+    findings.push(fail(case));
+    findings
+}
+
+fn policy(case: &Case<'_>) -> Finding {
+    let policy = &case.facts.policy;
+    let is = policy.mistake.clone().unwrap_or_else(|| "valid".to_owned());
+    let why = "a gateway starts with a valid policy only";
+    let way = hand(format!("palisade check {}   # every mistake, with its line", policy.path));
+    Finding::new("policy", &policy.path, is, "valid", why).unless(
+        policy.mistake.is_none(),
+        Grade::Fatal,
+        [way],
+    )
+}
+
+fn database(case: &Case<'_>) -> Finding {
+    let policy = &case.facts.policy;
+    let (is, way) = policy.old.clone().unwrap_or_else(|| (policy.database.clone(), String::new()));
+    let why = "networks move between countries: an old database judges some addresses wrongly";
+    let should = "younger than max_age_days";
+    Finding::new("database", &policy.path, is, should, why).unless(
+        policy.old.is_none(),
+        Grade::Warning,
+        [hand(way)],
+    )
+}
+
+/// The fail mode, and whether it can do what it says.
+fn fail(case: &Case<'_>) -> Finding {
+    if !case.plan.fail_open {
+        let why = "when no worker serves a queue, its packets are dropped; \"open\" would bridge them \
+                   unjudged";
+        return Finding::new(
+            "fail-mode",
+            "gateway.toml",
+            "closed",
+            "closed, or open on purpose",
+            why,
+        );
+    }
+    let deaf = case.links().filter(|link| link.xdp.is_some_and(|xdp| !xdp.transmit));
+    let deaf: Vec<_> = deaf.map(|link| link.name.as_str()).collect();
+    let why = "when no worker serves a queue, its packets are bridged, and nobody judges them; \
+               \"closed\" would drop them";
+    if deaf.is_empty() {
+        let finding =
+            Finding::new("fail-mode", "gateway.toml", "open", "closed, or open on purpose", why);
+        let way = hand("[fail] mode = \"closed\" in gateway.toml, unless it is meant so");
+        return finding.unless(false, Grade::Advice, [way]);
+    }
+    let is = format!("open, but {} takes no frames from the other side", deaf.join(" and "));
+    let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
+               or [fail] mode = \"closed\"";
+    Finding::new("fail-mode", "gateway.toml", is, "frames can pass", why).unless(
+        false,
+        Grade::Warning,
+        [hand(way)],
+    )
+}
