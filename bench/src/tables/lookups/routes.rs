@@ -81,7 +81,10 @@ impl<A: Kind> Routes<A> {
             country.and_then(|country| classes.get(&country).copied()).unwrap_or_default()
         };
         let ranges = ids.map(class);
-        let known = ranges.iter().filter(|(_, _, class)| class.0 != 0);
+        // Databases repeat IPv4 in `::/96`, where no key is: it would only cost others their memory.
+        let (low, high) = A::GIVEN;
+        let asked = |first: A| (low..=high).contains(&first.into());
+        let known = ranges.iter().filter(|(first, _, class)| class.0 != 0 && asked(*first));
         let split = known.flat_map(|(first, last, class)| {
             Prefix::cover(first, last).map(move |prefix| (prefix, *class))
         });
