@@ -14,8 +14,8 @@
 //!
 //! Both tables are [`Packed`]: the paper's 32 MB miss every cache, and filling them is most of a
 //! reload. The whole world takes 5 to 10 MB, and a lookup two or four loads, which a batch overlaps.
-//! The table is immutable: a reload builds another one. docs/decisions/0010-packed-tables.md has the
-//! measured choice.
+//! The table is immutable: a reload builds another one. docs/decisions/0010-packed-tables.md and
+//! 0012-loads-in-loops.md have the measured choices.
 //!
 //! Source: Gupta, Lin, McKeown, "Routing Lookups in Hardware at Memory Access Speeds", 1998.
 
@@ -23,8 +23,8 @@ use super::TableError;
 use super::packed::Packed;
 use crate::{ClassId, Ranges};
 
-/// Keys whose loads are in flight together.
-const LANES: usize = 16;
+/// Keys whose loads are in flight together: those of a worker's burst.
+const BURST: usize = 64;
 /// In an entry of `tbl24`: a group of `tbl8`, not a class.
 const GROUP: u32 = 1 << 31;
 
@@ -74,7 +74,7 @@ impl Dir24_8 {
     #[must_use]
     #[inline]
     pub fn find(&self, address: u32) -> ClassId {
-        let entry = self.tbl24.value((address >> 8) as usize);
+        let entry = self.tbl24.value(high(address));
         if entry < GROUP { ClassId(entry) } else { ClassId(self.tbl8.value(low(entry, address))) }
     }
 
@@ -82,31 +82,34 @@ impl Dir24_8 {
     /// `min(addresses.len(), classes.len())` places.
     #[inline]
     pub fn find_batch(&self, addresses: &[u32], classes: &mut [ClassId]) {
-        let count = addresses.len().min(classes.len());
-        let (addresses, classes) = (&addresses[..count], &mut classes[..count]);
-        let (keys, rest) = addresses.as_chunks::<LANES>();
-        let (out, out_rest) = classes.as_chunks_mut::<LANES>();
-        for (keys, out) in keys.iter().zip(out) {
-            *out = self.find_lanes(keys);
-        }
-        for (&address, class) in rest.iter().zip(out_rest) {
-            *class = self.find(address);
+        for (keys, out) in addresses.chunks(BURST).zip(classes.chunks_mut(BURST)) {
+            self.find_burst(keys, out);
         }
     }
 
-    /// The loads of one table do not wait for each other. Where one key needs `tbl8` all load from
-    /// it: a branch that chance decides would cost more.
+    /// One load a loop: a core looks no further ahead than some hundred instructions, so a loop that
+    /// does more has fewer loads in flight (docs/decisions/0012-loads-in-loops.md).
     #[inline]
-    fn find_lanes(&self, keys: &[u32; LANES]) -> [ClassId; LANES] {
-        let entries = keys.map(|address| self.tbl24.value((address >> 8) as usize));
-        if entries.iter().fold(0, |all, entry| all | entry) < GROUP {
-            return entries.map(ClassId);
+    fn find_burst(&self, keys: &[u32], out: &mut [ClassId]) {
+        let mut blocks = [0; BURST];
+        for (block, &key) in blocks.iter_mut().zip(keys) {
+            *block = self.tbl24.block(high(key));
         }
-        std::array::from_fn(|i| {
-            let (entry, key) = (entries[i], keys[i]);
+        let mut all = 0;
+        for ((class, &key), &block) in out.iter_mut().zip(keys).zip(&blocks) {
+            let entry = self.tbl24.value_in(block, high(key));
+            *class = ClassId(entry);
+            all |= entry;
+        }
+        if all < GROUP {
+            return;
+        }
+        // All keys load from `tbl8`: a branch that chance decides would cost more.
+        for (class, &key) in out.iter_mut().zip(keys) {
+            let entry = class.0;
             let far = self.tbl8.value(if entry < GROUP { 0 } else { low(entry, key) });
-            ClassId(if entry < GROUP { entry } else { far })
-        })
+            *class = ClassId(if entry < GROUP { entry } else { far });
+        }
     }
 
     /// The memory behind it.
@@ -114,6 +117,12 @@ impl Dir24_8 {
     pub fn memory_bytes(&self) -> usize {
         self.tbl24.memory_bytes() + self.tbl8.memory_bytes()
     }
+}
+
+/// The place in `tbl24` of an address.
+#[inline]
+fn high(address: u32) -> usize {
+    (address >> 8) as usize
 }
 
 /// The place in `tbl8` of an address behind a group.

@@ -57,13 +57,23 @@ impl Packed {
         self.blocks.resize(self.next.div_ceil(PLACES), base << 32);
     }
 
+    /// The block of a place that has been written.
+    #[inline]
+    pub(super) fn block(&self, place: usize) -> u64 {
+        self.blocks[place >> PLACE_BITS]
+    }
+
+    /// The value of a place in its block: as many further as runs start up to it.
+    #[inline]
+    pub(super) fn value_in(&self, block: u64, place: usize) -> u32 {
+        let upto = (block as u32) << (!place & (PLACES - 1));
+        self.values[(block >> 32) as usize + upto.count_ones() as usize]
+    }
+
     /// The value of a place that has been written.
     #[inline]
     pub(super) fn value(&self, place: usize) -> u32 {
-        let block = self.blocks[place >> PLACE_BITS];
-        let upto = (2u32 << (place & (PLACES - 1))).wrapping_sub(1);
-        let rank = (block as u32 & upto).count_ones();
-        self.values[(block >> 32) as usize + rank as usize]
+        self.value_in(self.block(place), place)
     }
 
     /// Gives back the room that nothing was written to.
