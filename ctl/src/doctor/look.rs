@@ -1,8 +1,8 @@
 //! The facts, with what only the policy and a running gateway can tell.
 
-use std::{os::unix::net::UnixStream, time::SystemTime};
+use std::{iter, os::unix::net::UnixStream, time::SystemTime};
 
-use engine::{Config, GeoAge};
+use engine::{Config, DatabaseAge, GeoAge};
 use lookup::{Revision, Ruleset};
 use machine::{Facts, Plan, Policy, Tree};
 
@@ -21,15 +21,15 @@ fn policy(config: &Config) -> Policy {
     match Ruleset::load(&config.policy, SystemTime::now().into(), Revision(1)) {
         Ok((ruleset, warnings)) => {
             let age = GeoAge::of(&ruleset);
-            let old = age.warning(&ruleset).map(|warning| (warning.message, warning.help));
-            let days = age.age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
+            let old = age.warnings(&ruleset).into_iter();
+            let databases: Vec<_> = iter::once(&age.country).chain(&age.asn).map(aged).collect();
             let told = warnings.iter().map(lookup::Problem::finding);
             Policy {
                 path,
                 mistake: None,
                 warnings: told.map(|warning| (warning.message, warning.help)).collect(),
-                database: format!("{}{days}", age.source),
-                old,
+                database: databases.join(", "),
+                old: old.map(|warning| (warning.message, warning.help)).collect(),
             }
         }
         Err(error) => {
@@ -38,4 +38,9 @@ fn policy(config: &Config) -> Policy {
             Policy { path, mistake, ..Policy::default() }
         }
     }
+}
+
+fn aged(database: &DatabaseAge) -> String {
+    let days = database.age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
+    format!("{}{days}", database.source)
 }

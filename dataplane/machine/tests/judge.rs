@@ -219,7 +219,7 @@ const CASES: &[Case] = &[
     // The policy.
     (|facts, _| facts.policy.mistake = Some("unknown group".into()), "policy", Grade::Fatal, "palisade check policy.toml"),
     (|facts, _| facts.policy.warnings = vec![("odd".into(), "mend it".into())], "policy", Grade::Advice, "mend it"),
-    (|facts, _| facts.policy.old = Some(("400 days old".into(), "fetch a new one".into())),
+    (|facts, _| facts.policy.old = vec![("400 days old".into(), "fetch a new one".into())],
         "database", Grade::Warning, "fetch a new one"),
     (|_, plan| plan.fail_open = true, "fail-mode", Grade::Advice, "closed"),
     (|facts, plan| {

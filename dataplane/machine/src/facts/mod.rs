@@ -65,10 +65,10 @@ pub struct Policy {
     pub mistake: Option<String>,
     /// What it warns of, with what to do about it.
     pub warnings: Vec<(String, String)>,
-    /// Where countries come from, and how old that is.
+    /// Where countries and operators come from, and how old that is.
     pub database: String,
-    /// What is wrong with its age, and what to do about it.
-    pub old: Option<(String, String)>,
+    /// What is wrong with the age of each that is too old, and what to do about it.
+    pub old: Vec<(String, String)>,
 }
 
 impl Facts {

@@ -12,7 +12,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         findings.push(finding.unless(false, Grade::Advice, [hand(help)]));
     }
     if policy.mistake.is_none() {
-        findings.push(database(case));
+        findings.extend(databases(case));
     }
     findings.push(fail(case));
     findings
@@ -30,16 +30,17 @@ fn policy(case: &Case<'_>) -> Finding {
     )
 }
 
-fn database(case: &Case<'_>) -> Finding {
+/// One finding when all are young, else one for each that is not.
+fn databases(case: &Case<'_>) -> Vec<Finding> {
     let policy = &case.facts.policy;
-    let (is, way) = policy.old.clone().unwrap_or_else(|| (policy.database.clone(), String::new()));
     let why = "networks move between countries: an old database judges some addresses wrongly";
-    let should = "younger than max_age_days";
-    Finding::new("database", &policy.path, is, should, why).unless(
-        policy.old.is_none(),
-        Grade::Warning,
-        [hand(way)],
-    )
+    let finding =
+        |is: &String| Finding::new("database", &policy.path, is, "younger than max_age_days", why);
+    if policy.old.is_empty() {
+        return vec![finding(&policy.database)];
+    }
+    let old = policy.old.iter();
+    old.map(|(is, way)| finding(is).unless(false, Grade::Warning, [hand(way)])).collect()
 }
 
 /// The fail mode, and whether it can do what it says.
