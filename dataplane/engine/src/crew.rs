@@ -31,6 +31,7 @@ use crate::{
     mail::Inbox,
     pace::Pace,
     publish::Publisher,
+    pulse::{Pulse, Pulses},
     records::Sender,
     say,
     thread::{Event, spawn},
@@ -44,13 +45,22 @@ pub(crate) struct Crew {
     threads: Vec<JoinHandle<Mind>>,
     /// Those that wait for interfaces.
     minds: Vec<Mind>,
+    /// Those that are at work.
+    pulses: Pulses,
     events: mpsc::Sender<Event>,
 }
 
 impl Crew {
     /// Nobody at work yet.
     pub(crate) fn new(minds: Vec<Mind>, events: mpsc::Sender<Event>) -> Self {
-        Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new(), minds, events }
+        let stop = Arc::new(AtomicBool::new(false));
+        Self { stop, threads: Vec::new(), minds, pulses: Pulses::default(), events }
+    }
+
+    /// Whether each worker has made a turn since the last time that this said so; who waits for interfaces
+    /// hangs nowhere.
+    pub(crate) fn moved(&mut self) -> bool {
+        self.pulses.moved()
     }
 
     /// Whether it waits for interfaces.
@@ -72,6 +82,7 @@ impl Crew {
         let queues = 0..self.minds.len() as u32;
         let wires = queues.map(|queue| pair.sockets(queue)).collect::<Result<Vec<_>, _>>()?;
         let minds = std::mem::take(&mut self.minds);
+        let pulses = minds.iter().map(|mind| mind.pulse.clone()).collect();
         let workers: Vec<_> =
             wires.into_iter().zip(minds).map(|(wires, mind)| Worker::new(wires, mind)).collect();
         if let Err(error) = pair.attach(&workers) {
@@ -79,6 +90,7 @@ impl Crew {
             return Err(error);
         }
         self.stop = Arc::new(AtomicBool::new(false));
+        self.pulses = pulses;
         for (worker, &core) in workers.into_iter().zip(&config.cores) {
             let stop = Arc::clone(&self.stop);
             let asked = Arc::clone(&stop);
@@ -96,6 +108,7 @@ impl Crew {
     /// Ends all threads, their last records out and every frame home; the minds wait.
     pub(crate) fn stop(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.pulses = Pulses::default();
         for thread in self.threads.drain(..) {
             // A worker that panicked has said so on standard error.
             if let Ok(mind) = thread.join() {
@@ -146,6 +159,7 @@ pub(crate) fn minds(
                 clock: Clock::new(started),
                 poll: config.poll,
                 board: Board::new(Snapshot { core, queue, ..Snapshot::default() }),
+                pulse: Pulse::default(),
                 kernel_dropped: [0; 2],
                 longest_pause_ms: 0,
                 pace: Pace::default(),

@@ -38,6 +38,7 @@ use crate::{
     records, say,
     sinks::{self, Sinks},
     state::State,
+    supervisor::Supervisor,
     thread::{Event, Thread, spawn},
     valve,
     view::View,
@@ -48,6 +49,8 @@ use crate::{
 const RING_RECORDS: usize = 16_384;
 /// How often the gateway looks whether its interfaces are still the ones it serves.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the first turn of all workers may take before the gateway looks for its interfaces again.
+const FIRST: Duration = Duration::from_secs(1);
 /// At the end, how long a thread may take: longer only if the drop log's file system hangs.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -64,6 +67,7 @@ pub struct Gateway {
     timer: Thread<()>,
     stop_control: oneshot::Sender<()>,
     reload: Reload,
+    supervisor: Supervisor,
     events: mpsc::Receiver<Event>,
 }
 
@@ -82,6 +86,7 @@ impl Gateway {
     /// The first thing that is missing, wrong or taken; nothing stays behind.
     pub fn start(config: &Config) -> Result<Self, Error> {
         check_rights()?;
+        let supervisor = Supervisor::open();
         check_cores(config)?;
         // First, so that two gateways never share a history.
         let control = Control::open(&config.socket, config.metrics)?;
@@ -122,7 +127,8 @@ impl Gateway {
         let interfaces = crew.start(config, &[])?.into();
         let desk = Desk::new(config.policy.clone(), policy, publisher, legends, past);
         let state = State::new(Arc::new(desk), boards, interfaces, view, started);
-        Self::beside(config, Arc::new(state), warnings, crew, (logger, control), sender, events)
+        let threads = (logger, control, supervisor);
+        Self::beside(config, Arc::new(state), warnings, crew, threads, sender, events)
     }
 
     /// Starts the threads beside the workers.
@@ -131,7 +137,7 @@ impl Gateway {
         state: Arc<State>,
         warnings: Vec<Problem>,
         crew: Crew,
-        (logger, control): (Logger, Control),
+        (logger, control, supervisor): (Logger, Control, Supervisor),
         sender: mpsc::Sender<Event>,
         events: mpsc::Receiver<Event>,
     ) -> Result<Self, Error> {
@@ -164,6 +170,7 @@ impl Gateway {
             timer,
             stop_control,
             reload,
+            supervisor,
             events,
         })
     }
@@ -186,6 +193,7 @@ impl Gateway {
     /// # Errors
     /// [`Error::Ended`] when a thread is over before it was asked to.
     pub fn run(mut self) -> Result<Status, Error> {
+        self.serve();
         let ended = loop {
             match self.events.recv_timeout(LOOK) {
                 Ok(Event::Reload) => self.reload.again = true,
@@ -194,14 +202,25 @@ impl Gateway {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.reload.turn(&self.state);
+            self.reload.turn(&self.state, &mut self.supervisor);
             self.look();
+            self.supervisor.turn(|| self.crew.moved(), || self.state.line());
         };
+        self.supervisor.stopping();
         let status = self.stop(ended.is_none());
         match ended {
             None => Ok(status),
             Some(thread) => Err(Error::Ended { thread }),
         }
+    }
+
+    /// Waits until every worker has made a turn, and tells the supervisor that the service serves.
+    fn serve(&mut self) {
+        let deadline = Instant::now() + FIRST;
+        while self.supervisor.listens() && !self.crew.moved() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.supervisor.ready(self.state.line());
     }
 
     /// Stops the workers when an interface is no longer the one they serve, and starts them over the
@@ -267,12 +286,18 @@ impl Gateway {
 
 impl Reload {
     /// Starts a reload that was asked for, once the one before is over.
-    fn turn(&mut self, state: &Arc<State>) {
-        let busy = self.running.as_ref().is_some_and(|running| !running.is_finished());
-        if !self.again || busy {
+    fn turn(&mut self, state: &Arc<State>, supervisor: &mut Supervisor) {
+        if self.running.as_ref().is_some_and(|running| !running.is_finished()) {
+            return;
+        }
+        if self.running.take().is_some() {
+            supervisor.ready(state.line());
+        }
+        if !self.again {
             return;
         }
         self.again = false;
+        supervisor.reloading();
         let state = Arc::clone(state);
         let ask =
             Ask { origin: Origin::File, who: Who::itself("SIGHUP"), terms: Default::default() };

@@ -158,6 +158,12 @@ impl Interface {
         self.link.index
     }
 
+    /// Its name.
+    #[must_use]
+    pub(crate) fn name(&self) -> &str {
+        &self.link.name
+    }
+
     /// Takes the program off, if it is still ours, and what else was set with it: promiscuous mode,
     /// and tags that stay in their frames.
     pub(crate) fn detach(&self) {

@@ -32,6 +32,7 @@ use crate::{
     mail::Inbox,
     pace::Pace,
     publish::Reader,
+    pulse::Pulse,
     records::Sender,
     say,
     status::{BurstTimes, FrameCounts},
@@ -89,6 +90,8 @@ pub(crate) struct Mind {
     pub poll: Poll,
     /// Where the counters are shown.
     pub board: Board<Snapshot>,
+    /// Where it shows that it goes on.
+    pub pulse: Pulse,
     /// What the kernel dropped of interfaces that are gone, outside and inside.
     pub kernel_dropped: [u64; 2],
     /// The longest that it went without housekeeping.
@@ -139,6 +142,7 @@ impl Worker {
                 let pause_ms = now.mono_ms - kept_ms;
                 self.mind.longest_pause_ms = self.mind.longest_pause_ms.max(pause_ms);
                 kept_ms = now.mono_ms;
+                self.mind.pulse.beat();
                 self.mind.filter.housekeep(now, &mut self.mind.records);
                 self.mind.records.commit();
                 self.mind.inbox.serve(&self.mind.filter, now, received == 0);

@@ -139,6 +139,12 @@ impl Desk {
         Standing { differs, ..standing }
     }
 
+    /// The revision in force, and whether it waits for a confirmation.
+    pub(crate) fn in_force(&self) -> (u32, bool) {
+        let book = lock(&self.book);
+        (book.publisher.current().revision().0, book.waiting.wait(Instant::now()).is_some())
+    }
+
     /// The history without its policies, newest first, and which of them is on trial.
     pub(crate) fn history(&self) -> (Vec<EntryFacts>, Option<u32>) {
         let book = lock(&self.book);

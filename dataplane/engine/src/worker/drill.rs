@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::Poll;
 use crate::pace::Pace;
 use crate::publish::Publisher;
+use crate::pulse::Pulse;
 use crate::{Error, mail, records};
 
 /// Drop records that may wait.
@@ -67,6 +68,7 @@ impl Drill {
             clock: Clock::new(Instant::now()),
             poll: Poll::Busy,
             board: Board::new(Snapshot::default()),
+            pulse: Pulse::default(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
             pace: Pace::default(),

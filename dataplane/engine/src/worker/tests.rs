@@ -83,6 +83,7 @@ impl Bench {
             clock: Clock::new(Instant::now()),
             poll: Poll::Busy,
             board: board.clone(),
+            pulse: Pulse::default(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
             pace: Pace::default(),
