@@ -1,6 +1,10 @@
 //! Asking a running gateway: one HTTP request over its control socket.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+    process::ExitCode,
+};
 
 use engine::say;
 use http_body_util::{BodyExt, Full};
@@ -69,15 +73,27 @@ pub(crate) fn attempt(
         .enable_all()
         .build()?
         .block_on(exchange(socket, request))
+        .and_then(|(status, body)| match status {
+            StatusCode::FORBIDDEN => {
+                Err(io::Error::new(ErrorKind::PermissionDenied, String::from_utf8_lossy(&body)))
+            }
+            _ => Ok((status, body)),
+        })
 }
 
 /// Says that no gateway answers; the exit status for it.
 pub(crate) fn no_answer(control: &Control, error: &io::Error) -> ExitCode {
-    say(format_args!(
-        "no gateway answers at {}: {error}; start one with palisade run, or name its \
-         socket with --socket",
-        control.socket.display()
-    ));
+    let socket = control.socket.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied => say(format_args!(
+            "the gateway at {socket} does not answer you: {error}; ask as root, or as a member of the group \
+             that [control] group names"
+        )),
+        _ => say(format_args!(
+            "no gateway answers at {socket}: {error}; start one with palisade run, or name its socket with \
+             --socket"
+        )),
+    }
     ExitCode::from(NO_ANSWER)
 }
 

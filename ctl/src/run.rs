@@ -48,6 +48,13 @@ fn serve(config: &Config) -> Result<(), Error> {
     for warning in &status.warnings {
         say(format_args!("warning: {warning}"));
     }
+    if let Some(address) = config.metrics.filter(|address| !address.ip().is_loopback()) {
+        say(format_args!(
+            "warning: whoever reaches {address} may read the metrics: there is no password; [control] metrics \
+             = \"127.0.0.1:{}\" keeps them on this machine",
+            address.port()
+        ));
+    }
     let mode = status.workers.first().map_or("", |worker| worker.mode.as_str());
     say(format_args!(
         "{} <-> {}, {} worker(s), {mode} mode, revision {}",

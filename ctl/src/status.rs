@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::Table;
-use engine::{DatabaseAge, ExceptionStatus, Status, say};
+use engine::{DatabaseAge, ExceptionStatus, SandboxStatus, Status, say};
 use hyper::Method;
 
 use crate::cli;
@@ -44,6 +44,7 @@ fn tables(status: &Status) -> String {
         let age = age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
         text.push_str(&format!("{name}    {source}{age}\n"));
     }
+    text.push_str(&sandbox(&status.sandbox));
     text.push('\n');
     for table in [
         packets(status),
@@ -64,6 +65,22 @@ fn tables(status: &Status) -> String {
         text.push_str(&format!("warning: {warning}\n"));
     }
     text
+}
+
+/// What the process has given up; nothing of a gateway that does not say.
+fn sandbox(status: &SandboxStatus) -> String {
+    if status.mode.is_empty() {
+        return String::new();
+    }
+    let capabilities = match status.capabilities.len() {
+        0 => "no capability".to_owned(),
+        1 => "1 capability".to_owned(),
+        more => format!("{more} capabilities"),
+    };
+    format!(
+        "sandbox {}   {capabilities}   system calls {}   files {}\n",
+        status.mode, status.calls, status.files
+    )
 }
 
 fn packets(status: &Status) -> Table {

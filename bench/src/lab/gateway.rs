@@ -60,8 +60,12 @@ pub struct Setup {
     pub fail: Fail,
     /// Where `/metrics` is served, in the gateway's namespace.
     pub metrics: Option<SocketAddr>,
+    /// The group that may use the control socket.
+    pub group: Option<String>,
     /// Keeps the history of revisions in its folder, over restarts.
     pub history: bool,
+    /// More sections of gateway.toml; `{folder}` stands for the gateway's.
+    pub more: String,
     /// Words before the command, such as `setpriv` with its options.
     pub wrapper: Vec<String>,
 }
@@ -85,7 +89,9 @@ impl Setup {
             drops: String::new(),
             fail: Fail::Closed,
             metrics: None,
+            group: None,
             history: false,
+            more: String::new(),
             wrapper: Vec::new(),
         }
     }
@@ -103,11 +109,14 @@ impl Setup {
     fn config(&self, folder: &Path) -> String {
         let folder = folder.display();
         let Self { outside, inside, cores, mode, poll, frames, flows, rate, log, fail, .. } = self;
+        let more = self.more.replace("{folder}", &folder.to_string());
         let drops = self.drops.replace("{folder}", &folder.to_string());
         let metrics = match self.metrics {
             Some(address) => format!("metrics = \"{address}\"\n"),
             None => String::new(),
         };
+        let group = self.group.iter().map(|name| format!("group = \"{name}\"\n"));
+        let metrics = group.chain([metrics]).collect::<String>();
         let fail = match fail {
             Fail::Closed => "closed",
             Fail::Open => "open",
@@ -119,7 +128,7 @@ impl Setup {
              [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
              [drops]\npath = \"{folder}/{log}\"\nrate = {rate}\n{drops}\n\n\
              [control]\nsocket = \"{folder}/control.sock\"\n{metrics}\n\
-             [fail]\nmode = \"{fail}\"\n{history}"
+             [fail]\nmode = \"{fail}\"\n{history}{more}"
         )
     }
 }

@@ -87,8 +87,8 @@ pub(crate) enum Command {
 
 /// Run the gateway in the foreground.
 ///
-/// Needs root, or the capabilities CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_IPC_LOCK, and two
-/// interfaces that carry nothing else. SIGINT and SIGTERM stop it cleanly; SIGHUP reloads the policy.
+/// Needs root, or the capabilities CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON and CAP_IPC_LOCK,
+/// and two interfaces that carry nothing else. SIGINT and SIGTERM stop it cleanly; SIGHUP reloads the policy.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The smallest gateway.toml:

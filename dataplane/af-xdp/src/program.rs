@@ -9,14 +9,15 @@
 //! attached it, killed or crashed; so do its maps, and with them the fail mode. A clean stop calls
 //! [`Program::detach`]. A program left by a killed gateway is known by its name and is replaced in
 //! one step, without a moment in which none is attached, unless the mode changes: then the old one
-//! goes first, and comes back if the new one is refused. A program of another name is left alone.
+//! goes first, and comes back if the new one is refused. A program of another name is left alone. To learn
+//! a name takes CAP_SYS_ADMIN; a process that gave it up knows its own programs by [`Program::follow`].
 //!
 //! Open the sockets first, then attach: a gateway that still runs holds its queues, so opening them
 //! fails with `EBUSY` before its program would be replaced.
 //!
 //! Sources: `dataplane/bpf/palisade.bpf.c`, `net/core/dev.c` (`dev_xdp_attach`).
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use aya::maps::{Array, DevMap, MapError, PerCpuArray, XskMap};
 use aya::programs::{ProgramError, ProgramFd, Xdp};
@@ -69,6 +70,14 @@ pub struct Unserved {
 pub struct Program {
     ebpf: Ebpf,
     place: Option<Place>,
+    before: Option<Before>,
+}
+
+/// A program of this process that the new one may take the place of.
+#[derive(Debug)]
+struct Before {
+    id: u32,
+    fd: OwnedFd,
 }
 
 /// Where a program is attached.
@@ -93,7 +102,7 @@ impl Program {
             .map_err(|source| Error::Load { source: Box::new(source) })?;
         let xdp = xdp(&mut ebpf)?;
         xdp.load().map_err(|source| Error::Load { source: Box::new(source.into()) })?;
-        let mut program = Self { ebpf, place: None };
+        let mut program = Self { ebpf, place: None, before: None };
         if let FailMode::Open { to } = fail {
             let bridged = program.peers().and_then(|mut peers| {
                 peers
@@ -126,6 +135,49 @@ impl Program {
         Ok(attached)
     }
 
+    /// Lets this program take the place of one that the same process attached; answers whether that is what
+    /// the interface runs.
+    ///
+    /// # Errors
+    /// [`Error::Interface`] when the interface has gone, [`Error::Program`] when the one before is gone.
+    pub fn follow(&mut self, before: &Self, interface: &Interface) -> Result<bool, Error> {
+        let wrong = |error: ProgramError| failed("use the program before", &error);
+        let program = before.ebpf.program(NAME).ok_or(ProgramError::NotLoaded).map_err(wrong)?;
+        let xdp: &Xdp = program.try_into().map_err(wrong)?;
+        let id = xdp.info().map_err(wrong)?.id();
+        let fd = xdp.fd().map_err(wrong)?.as_fd().try_clone_to_owned();
+        self.before =
+            Some(Before { id, fd: fd.map_err(|error| failed("use the program before", &error))? });
+        Ok(attached(interface)?.is_some_and(|there| there.id == id))
+    }
+
+    /// Puts the program that this one followed back into its place, where there was one.
+    ///
+    /// # Errors
+    /// [`Error::Link`] when the kernel refuses.
+    pub fn retreat(&mut self) -> Result<(), Error> {
+        let own = self.fd()?.as_fd().try_clone_to_owned();
+        let own = own.map_err(|error| failed("use the program", &error))?;
+        let Self { place, before: Some(before), .. } = self else { return Ok(()) };
+        let Some(Place { interface, attached }) = place.take() else { return Ok(()) };
+        attach::set(&interface, Some(before.fd.as_fd()), attached, Some(own.as_fd())).map_err(
+            |errno| Error::Link {
+                operation: "put the program before back on",
+                interface: interface.name,
+                source: errno.into(),
+                hint: permission(errno, "the new one stays, and with it the fail mode"),
+            },
+        )
+    }
+
+    /// The program of an interface, to be replaced.
+    fn old(&self, id: u32) -> Option<OwnedFd> {
+        match &self.before {
+            Some(before) if before.id == id => before.fd.try_clone().ok(),
+            _ => by_id(id)?.as_fd().try_clone_to_owned().ok(),
+        }
+    }
+
     fn attach_as(&mut self, interface: &Interface, wanted: Attached) -> Result<Attached, Error> {
         let refused = |errno: Errno| Error::Link {
             operation: "attach the XDP program to",
@@ -133,16 +185,19 @@ impl Program {
             source: errno.into(),
             hint: permission(errno, refusal(errno)),
         };
-        let stale = attached(interface)?;
+        let own = self.before.as_ref().map(|before| before.id);
+        let stale = attached(interface)?
+            .map(|there| Attachment { ours: there.ours || own == Some(there.id), ..there });
         if let Some(Attachment { ours: false, id, name, attached }) = stale {
             let interface = interface.name.clone();
             return Err(Error::Foreign { interface, name, id, unset: attached.word() });
         }
-        let program = self.fd()?;
+        let fd = self.fd()?.as_fd().try_clone_to_owned();
+        let program = fd.map_err(|error| failed("use the program", &error))?;
         match stale {
             // An interface has one mode at a time, so a change of mode cannot be one step.
             Some(Attachment { id, attached, .. }) if attached != wanted => {
-                let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
+                let old = self.old(id).ok_or_else(|| refused(Errno::NOENT))?;
                 attach::set(interface, None, attached, Some(old.as_fd())).map_err(refused)?;
                 attach::set(interface, Some(program.as_fd()), wanted, None).map_err(|errno| {
                     // A gateway that cannot start must not take the declared fail mode away.
@@ -151,7 +206,7 @@ impl Program {
                 })?;
             }
             Some(Attachment { id, .. }) => {
-                let old = by_id(id).ok_or_else(|| refused(Errno::NOENT))?;
+                let old = self.old(id).ok_or_else(|| refused(Errno::NOENT))?;
                 attach::set(interface, Some(program.as_fd()), wanted, Some(old.as_fd()))
                     .map_err(refused)?;
             }

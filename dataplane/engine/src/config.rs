@@ -1,6 +1,7 @@
 //! `gateway.toml`: the machine. Every key but `interface` has a default; docs/gateway.md lists them.
 
 mod drops;
+mod sandbox;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -18,6 +19,7 @@ use machine::Plan;
 use toml::Spanned;
 
 pub use self::drops::{Drops, Rotate, Syslog};
+pub use self::sandbox::{SandboxConfig, SandboxMode};
 use self::text::{FileText, HistoryText, TimeoutsText};
 use crate::{Error, cores};
 
@@ -85,12 +87,16 @@ pub struct Config {
     pub drops: Drops,
     /// The control socket.
     pub socket: PathBuf,
+    /// The group whose members may use it too, by name or number.
+    pub group: Option<String>,
     /// Where metrics are served over TCP, if anywhere.
     pub metrics: Option<SocketAddr>,
     /// The history of revisions.
     pub history: HistoryConfig,
     /// What the XDP program does when no worker serves a queue.
     pub fail: FailMode,
+    /// What the process gives up.
+    pub sandbox: SandboxConfig,
 }
 
 const MODES: [(&str, Mode); 4] =
@@ -145,9 +151,11 @@ impl Config {
             timeouts: timeouts(&mut document, file.timeouts),
             drops: Drops::read(&mut document, file.drops, file.rotate, folder),
             socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
+            group: control.group.map(Spanned::into_inner),
             metrics: control.metrics.and_then(|text| address(&mut document, &text)),
             history: history(&mut document, folder, file.history),
             fail: choice(&mut document, file.fail.mode, "fail mode", &FAILS),
+            sandbox: SandboxConfig::read(&mut document, file.sandbox, folder),
         };
         document.finish(config).map(|(config, _)| config)
     }

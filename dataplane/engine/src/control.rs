@@ -2,14 +2,16 @@
 //! address, where one is configured, serves the same router's `/metrics` over TCP.
 //!
 //! Clients get a bounded time to ask, so that idle ones cost nobody else an answer. Who a client of
-//! the socket is, the kernel says. A socket whose file is removed is made again.
+//! the socket is, the kernel says: root, the gateway's own user, and the group where one is configured,
+//! may ask and change everything; anybody else gets no answer, whatever the file's mode lets through. A
+//! socket whose file is removed is made again.
 
 use std::{
     fs::{self, File, TryLockError},
     io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     os::unix::{
-        fs::{MetadataExt, PermissionsExt},
+        fs::{MetadataExt, PermissionsExt, chown},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -22,22 +24,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, serve::Listener};
+use axum::{Router, body::Body, response::IntoResponse, serve::Listener};
 use hyper::{
-    Request,
+    Request, Response, StatusCode,
     body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
 };
 use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::{
     net::{TcpStream, UnixStream as Client},
     sync::{Semaphore, oneshot},
     time::{sleep, timeout},
 };
 
-use crate::{Error, history::Who, routes, say, state::State};
+use crate::{
+    Config, Error,
+    history::{self, Who},
+    routes, say,
+    state::State,
+};
 
 /// Connections served at a time; more wait until one ends.
 const CONNECTIONS: usize = 2048;
@@ -61,20 +68,27 @@ pub(crate) struct Control {
 #[derive(Debug)]
 struct Socket {
     path: PathBuf,
+    /// Who may use it beside root.
+    group: Option<u32>,
     listener: UnixListener,
     /// Device and inode of the file.
     identity: Option<(u64, u64)>,
 }
 
 impl Control {
-    /// Opens the control socket at `path` and, where asked for, the metrics address.
+    /// Opens the control socket and, where asked for, the metrics address.
     ///
     /// # Errors
-    /// [`Error::Taken`] when a gateway answers at `path`; [`Error::Io`] otherwise.
-    pub(crate) fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, Error> {
+    /// [`Error::Taken`] when a gateway answers there, [`Error::NoGroup`] without the group that may use it;
+    /// [`Error::Io`] otherwise.
+    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         widen();
-        let socket = Socket::open(path)?;
-        let metrics = match metrics {
+        let group = config
+            .group
+            .as_ref()
+            .map(|name| history::group(name).ok_or_else(|| Error::NoGroup { name: name.clone() }));
+        let socket = Socket::open(&config.socket, group.transpose()?)?;
+        let metrics = match config.metrics {
             None => None,
             Some(address) => {
                 let listener = TcpListener::bind(address)
@@ -102,7 +116,7 @@ impl Control {
                 let listener = tokio::net::TcpListener::from_std(listener)
                     .map_err(Error::io("listen at", "the metrics address"))?;
                 let router = routes::metrics(Arc::clone(&state));
-                tokio::spawn(listen(listener, router, Arc::clone(&slots)));
+                tokio::spawn(listen(listener, None, router, Arc::clone(&slots)));
             }
             tokio::select! {
                 served = stay(socket, routes::all(state), slots) => served,
@@ -117,7 +131,7 @@ impl Control {
 
 impl Socket {
     /// Listens at a path where nobody listens.
-    fn open(path: &Path) -> Result<Self, Error> {
+    fn open(path: &Path, group: Option<u32>) -> Result<Self, Error> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(Error::path("make the folder", folder))?;
@@ -129,10 +143,12 @@ impl Socket {
         // What is left of a gateway that was killed.
         let _ = fs::remove_file(path);
         let listener = UnixListener::bind(path).map_err(Error::path("listen at", path))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        let mode = if group.is_some() { 0o660 } else { 0o600 };
+        chown(path, None, group)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .map_err(Error::path("restrict", path))?;
         listener.set_nonblocking(true).map_err(Error::path("listen at", path))?;
-        Ok(Self { path: path.to_owned(), listener, identity: identity(path) })
+        Ok(Self { path: path.to_owned(), group, listener, identity: identity(path) })
     }
 
     /// Whether the path has no file any more; another one there is somebody's, and stays.
@@ -156,7 +172,7 @@ async fn stay(mut socket: Socket, router: Router, slots: Arc<Semaphore>) -> Resu
         let listener = socket.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
         let listener = listener.map_err(Error::path("listen at", &socket.path))?;
         tokio::select! {
-            () = listen(listener, router.clone(), Arc::clone(&slots)) => return Ok(()),
+            () = listen(listener, socket.group, router.clone(), Arc::clone(&slots)) => return Ok(()),
             next = replaced(&socket) => socket = next,
         }
     }
@@ -167,7 +183,7 @@ async fn replaced(socket: &Socket) -> Socket {
     loop {
         sleep(LOOK).await;
         if socket.removed()
-            && let Ok(next) = Socket::open(&socket.path)
+            && let Ok(next) = Socket::open(&socket.path, socket.group)
         {
             say(format_args!("{} was removed, and is there again", socket.path.display()));
             return next;
@@ -193,6 +209,9 @@ impl Endless {
 trait Peer {
     /// Who it is.
     fn who(&self) -> Option<Who>;
+
+    /// Whether it may ask, where a group may.
+    fn may(&self, group: Option<u32>) -> bool;
 }
 
 impl Peer for Client {
@@ -200,29 +219,49 @@ impl Peer for Client {
         let peer = self.peer_cred().ok()?;
         Some(Who::peer(peer.uid(), peer.pid().and_then(|pid| pid.try_into().ok())))
     }
+
+    fn may(&self, group: Option<u32>) -> bool {
+        let Ok(peer) = self.peer_cred() else { return false };
+        let pid = peer.pid().and_then(|pid| pid.try_into().ok());
+        let within =
+            |group| peer.gid() == group || pid.is_some_and(|pid| history::member(pid, group));
+        peer.uid() == 0 || peer.uid() == geteuid().as_raw() || group.is_some_and(within)
+    }
 }
 
 impl Peer for TcpStream {
     fn who(&self) -> Option<Who> {
         None
     }
+
+    /// What is served there is meant for whoever can reach the address.
+    fn may(&self, _group: Option<u32>) -> bool {
+        true
+    }
 }
 
 /// Serves whoever connects, a bounded number at a time, each for a bounded time.
-async fn listen<L>(mut listener: L, router: Router, slots: Arc<Semaphore>)
+async fn listen<L>(mut listener: L, group: Option<u32>, router: Router, slots: Arc<Semaphore>)
 where
     L: Listener<Io: Peer>,
 {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let (stream, _) = listener.accept().await;
         let (who, endless) = (stream.who(), Endless::default());
+        let may = stream.may(group);
         let (inner, asked) = (TowerToHyperService::new(router.clone()), endless.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(asked.clone());
             if let Some(who) = &who {
                 request.extensions_mut().insert(who.clone());
             }
-            inner.call(request)
+            let answer = may.then(|| inner.call(request));
+            async move {
+                match answer {
+                    Some(answer) => answer.await,
+                    None => Ok(denied()),
+                }
+            }
         });
         tokio::spawn(async move {
             let _slot = slot;
@@ -238,6 +277,12 @@ where
             }
         });
     }
+}
+
+/// To a client that may not ask.
+fn denied() -> Response<Body> {
+    let words = "only root and members of [control] group may ask this gateway";
+    (StatusCode::FORBIDDEN, words).into_response()
 }
 
 /// Asks for as many descriptors as the system lets this process have.

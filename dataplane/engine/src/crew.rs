@@ -33,6 +33,7 @@ use crate::{
     publish::Publisher,
     pulse::{Pulse, Pulses},
     records::Sender,
+    sandbox::{Kind, Sandbox},
     say,
     thread::{Event, spawn},
     worker::{Mind, Snapshot, Worker},
@@ -47,14 +48,15 @@ pub(crate) struct Crew {
     minds: Vec<Mind>,
     /// Those that are at work.
     pulses: Pulses,
+    sandbox: Sandbox,
     events: mpsc::Sender<Event>,
 }
 
 impl Crew {
     /// Nobody at work yet.
-    pub(crate) fn new(minds: Vec<Mind>, events: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(minds: Vec<Mind>, sandbox: Sandbox, events: mpsc::Sender<Event>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        Self { stop, threads: Vec::new(), minds, pulses: Pulses::default(), events }
+        Self { stop, threads: Vec::new(), minds, pulses: Pulses::default(), sandbox, events }
     }
 
     /// Whether each worker has made a turn since the last time that this said so; who waits for interfaces
@@ -94,10 +96,12 @@ impl Crew {
         for (worker, &core) in workers.into_iter().zip(&config.cores) {
             let stop = Arc::clone(&self.stop);
             let asked = Arc::clone(&stop);
+            let sandbox = self.sandbox.clone();
             let body = move || {
                 if !cores::pin(core) {
                     say(format_args!("core {core} refuses to be pinned to; running anyway"));
                 }
+                sandbox.confine(Kind::Worker);
                 worker.run(&stop)
             };
             self.threads.push(spawn(format!("worker-{core}"), asked, self.events.clone(), body)?);

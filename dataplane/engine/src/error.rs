@@ -72,11 +72,31 @@ pub enum Error {
     /// Capabilities are missing.
     #[error(
         "the process lacks {}: run it as root, or grant them \
-         (setcap cap_net_admin,cap_net_raw,cap_bpf,cap_ipc_lock+ep PROGRAM)", missing.join(", ")
+         (setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,cap_ipc_lock+ep PROGRAM)", missing.join(", ")
     )]
     Capabilities {
         /// Their names.
         missing: Vec<&'static str>,
+    },
+    /// The sandbox cannot be closed.
+    #[error(
+        "cannot {operation}: {detail}; the kernel needs CONFIG_SECCOMP_FILTER, or, for debugging only, say \
+         [sandbox] mode = \"off\""
+    )]
+    Sandbox {
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        detail: String,
+    },
+    /// No such group.
+    #[error(
+        "there is no group {name} in /etc/group: make it (groupadd --system {name}), or correct [control] \
+         group"
+    )]
+    NoGroup {
+        /// The name in the configuration.
+        name: String,
     },
     /// Another gateway has the interface or the socket.
     #[error("another gateway already serves {object}: stop it first")]

@@ -35,7 +35,9 @@ use crate::{
     mail,
     publish::Publisher,
     recent::Recent,
-    records, say,
+    records,
+    sandbox::{Files, Kind, Sandbox},
+    say,
     sinks::{self, Sinks},
     state::State,
     supervisor::Supervisor,
@@ -61,6 +63,7 @@ pub struct Gateway {
     state: Arc<State>,
     warnings: Vec<Problem>,
     crew: Crew,
+    sandbox: Sandbox,
     logger: Thread<()>,
     control: Thread<Result<(), Error>>,
     valve: Thread<()>,
@@ -89,11 +92,12 @@ impl Gateway {
         let supervisor = Supervisor::open();
         check_cores(config)?;
         // First, so that two gateways never share a history.
-        let control = Control::open(&config.socket, config.metrics)?;
+        let control = Control::open(config)?;
         let past = Past::open(&config.history);
         let loaded =
             Loaded::read(&config.policy, change::moment(), past.first).map_err(Box::new)?;
         let Loaded { policy, ruleset, warnings, .. } = loaded;
+        let files = Files::of(config, &policy);
         let policy = policy.source().text.clone();
         let (senders, rings): (Vec<_>, _) =
             config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
@@ -103,6 +107,8 @@ impl Gateway {
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
         let ledger = Arc::new(sinks::ledger(&config.drops));
         let sinks = Sinks::open(&config.drops, Arc::clone(&ledger))?;
+        let sandbox = Sandbox::new(config.sandbox.mode)?;
+        sandbox.close(&files)?;
 
         let started = Instant::now();
         let mut publisher = Publisher::new(ruleset);
@@ -119,21 +125,23 @@ impl Gateway {
             recent,
             legends: legends.clone(),
             mail: mail.into_iter().map(Mutex::new).collect(),
+            sandbox: sandbox.clone(),
         };
         let boards = minds.iter().map(|mind| mind.board.clone()).collect();
         let (sender, events) = mpsc::channel();
-        signals(sender.clone())?;
-        let mut crew = Crew::new(minds, sender.clone());
+        signals(sender.clone(), sandbox.clone())?;
+        let mut crew = Crew::new(minds, sandbox.clone(), sender.clone());
         let interfaces = crew.start(config, &[])?.into();
         let desk = Desk::new(config.policy.clone(), policy, publisher, legends, past);
         let state = State::new(Arc::new(desk), boards, interfaces, view, started);
         let threads = (logger, control, supervisor);
-        Self::beside(config, Arc::new(state), warnings, crew, threads, sender, events)
+        let means = (config, &sandbox);
+        Self::beside(means, Arc::new(state), warnings, crew, threads, sender, events)
     }
 
     /// Starts the threads beside the workers.
     fn beside(
-        config: &Config,
+        means: (&Config, &Sandbox),
         state: Arc<State>,
         warnings: Vec<Problem>,
         crew: Crew,
@@ -142,28 +150,33 @@ impl Gateway {
         events: mpsc::Receiver<Event>,
     ) -> Result<Self, Error> {
         let (stop_control, control_stopped) = oneshot::channel();
-        let logger =
-            Thread::spawn("logger", config, sender.clone(), |asked| move || logger.run(&asked))?;
+        let beside = |name| (name, Kind::Beside);
+        let logger = Thread::spawn(beside("logger"), means, sender.clone(), |asked| {
+            move || logger.run(&asked)
+        })?;
         let watched = Arc::clone(&state);
-        let valve = Thread::spawn("valve", config, sender.clone(), |asked| {
+        let valve = Thread::spawn(beside("valve"), means, sender.clone(), |asked| {
             move || valve::run(&watched, &asked)
         })?;
         let desk = Arc::clone(state.desk());
-        let timer = Thread::spawn("timer", config, sender.clone(), |asked| {
+        let timer = Thread::spawn(beside("timer"), means, sender.clone(), |asked| {
             move || change::timer(&desk, &asked)
         })?;
         let served = Arc::clone(&state);
-        let control = Thread::spawn("control", config, sender, |_| {
+        let control = Thread::spawn(("control", Kind::Control), means, sender, |_| {
             move || control.serve(served, control_stopped)
         })?;
+        let (config, sandbox) = means;
         cores::keep_off(&config.cores);
-        let config = config.clone();
+        sandbox.settle()?;
+        let (config, sandbox) = (config.clone(), sandbox.clone());
         let reload = Reload::default();
         Ok(Self {
             config,
             state,
             warnings,
             crew,
+            sandbox,
             logger,
             control,
             valve,
@@ -202,7 +215,7 @@ impl Gateway {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.reload.turn(&self.state, &mut self.supervisor);
+            self.reload.turn(&self.state, &self.sandbox, &mut self.supervisor);
             self.look();
             self.supervisor.turn(|| self.crew.moved(), || self.state.line());
         };
@@ -286,7 +299,7 @@ impl Gateway {
 
 impl Reload {
     /// Starts a reload that was asked for, once the one before is over.
-    fn turn(&mut self, state: &Arc<State>, supervisor: &mut Supervisor) {
+    fn turn(&mut self, state: &Arc<State>, sandbox: &Sandbox, supervisor: &mut Supervisor) {
         if self.running.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }
@@ -301,9 +314,13 @@ impl Reload {
         let state = Arc::clone(state);
         let ask =
             Ask { origin: Origin::File, who: Who::itself("SIGHUP"), terms: Default::default() };
-        let body = move || match state.desk().change(ask) {
-            Ok(changed) => say(&changed),
-            Err(error) => say(format_args!("the last good policy stays in force: {error}")),
+        let sandbox = sandbox.clone();
+        let body = move || {
+            sandbox.confine(Kind::Beside);
+            match state.desk().change(ask) {
+                Ok(changed) => say(&changed),
+                Err(error) => say(format_args!("the last good policy stays in force: {error}")),
+            }
         };
         self.running = thread::Builder::new().name("reload".to_owned()).spawn(body).ok();
         // No thread to be had just now: try again at the next turn.
@@ -325,11 +342,12 @@ fn check_cores(config: &Config) -> Result<(), Error> {
     }
 }
 
-fn signals(events: mpsc::Sender<Event>) -> Result<(), Error> {
+fn signals(events: mpsc::Sender<Event>, sandbox: Sandbox) -> Result<(), Error> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])
         .map_err(Error::io("wait for", "signals"))?;
     let never = Arc::new(AtomicBool::new(false));
     spawn("signals".into(), never, events.clone(), move || {
+        sandbox.confine(Kind::Beside);
         for signal in signals.forever() {
             let event = match signal {
                 SIGHUP => Event::Reload,

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Interface {
     link: Link,
     side: &'static str,
-    /// A killed gateway's program was there before ours, and held the fail mode.
+    /// A program of ours was there before this one, and held the fail mode.
     inherited: bool,
     /// Locked by the threads that start, show and stop; never by a worker.
     program: Mutex<Program>,
@@ -93,6 +93,10 @@ impl Pair {
             if interface.link.index == before.link.index {
                 interface.link.promiscuous = before.link.promiscuous;
                 lock(&interface.tags).follow(&mut lock(&before.tags));
+                // Known by itself: to ask for its name takes a capability that was given up.
+                let mut program = lock(&interface.program);
+                let there = program.follow(&lock(&before.program), &interface.link);
+                interface.inherited |= there.unwrap_or(false);
             }
         }
     }
@@ -101,7 +105,7 @@ impl Pair {
     ///
     /// # Errors
     /// A foreign XDP program, or what the kernel refuses. What was attached is detached again, but not
-    /// where it took the place of a killed gateway's: there the fail mode holds on.
+    /// where it took the place of another one of ours: there the fail mode holds on.
     pub(crate) fn attach(&self, workers: &[Worker]) -> Result<(), Error> {
         let attached = self
             .interfaces
@@ -109,7 +113,7 @@ impl Pair {
             .enumerate()
             .try_for_each(|(side, interface)| interface.attach(self.mode, workers, side));
         if attached.is_err() {
-            self.interfaces.iter().filter(|one| !one.inherited).for_each(Interface::detach);
+            self.interfaces.iter().for_each(Interface::retreat);
         }
         attached
     }
@@ -150,6 +154,15 @@ impl Interface {
         program.attach(&self.link, mode)?;
         lock(&self.tags).hold();
         Ok(())
+    }
+
+    /// After a start that failed halfway: the program goes, or the one before it comes back.
+    fn retreat(&self) {
+        if !self.inherited {
+            self.detach();
+        } else if let Err(error) = lock(&self.program).retreat() {
+            say(&error);
+        }
     }
 
     /// The kernel's number of the interface.

@@ -31,11 +31,13 @@ mod mail;
 mod metrics;
 mod pace;
 mod pattern;
+mod privilege;
 mod publish;
 mod pulse;
 mod recent;
 mod records;
 mod routes;
+mod sandbox;
 mod say;
 mod sinks;
 mod standing;
@@ -53,12 +55,15 @@ mod watch;
 mod worker;
 
 pub use age::{DatabaseAge, GeoAge, Warning};
-pub use config::{Config, Drops, FailMode, HistoryConfig, Mode, Poll, Rotate, Syslog};
+pub use config::{
+    Config, Drops, FailMode, HistoryConfig, Mode, Poll, Rotate, SandboxConfig, SandboxMode, Syslog,
+};
 pub use error::Error;
 pub use flows::{FlowStatus, Flows, WantedFlows};
 pub use gateway::Gateway;
 pub use history::{Confirmation, Database, Entry, EntryFacts, How, Who};
 pub use routes::rehearsal;
+pub use sandbox::SandboxStatus;
 pub use say::say;
 pub use standing::{ExceptionStatus, PendingStatus, PolicyStatus};
 pub use status::{

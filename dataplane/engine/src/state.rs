@@ -153,6 +153,7 @@ impl State {
             unwritten: self.view.ledger.log.lost(),
             sinks: self.view.ledger.status(&self.view.log.to_string_lossy()),
             patterns: patterns(&self.view.recent),
+            sandbox: self.view.sandbox.status(),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
         };
@@ -163,6 +164,7 @@ impl State {
         status.warnings = status.geo.warnings(ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(standing::warnings(&standing));
         status.warnings.extend(self.view.ledger.troubles());
+        status.warnings.extend(status.sandbox.warning());
         let served = lock(&self.interfaces);
         let places = served.interfaces.iter().zip(&served.unserved).enumerate();
         status.interfaces = places

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GeoAge, standing::PolicyStatus};
+use crate::{GeoAge, SandboxStatus, standing::PolicyStatus};
 
 /// A gateway at one moment. Counters are packets since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Status {
     /// Patterns told in the log since the start, by kind.
     #[serde(default)]
     pub patterns: BTreeMap<String, u64>,
+    /// What the process has given up.
+    #[serde(default)]
+    pub sandbox: SandboxStatus,
     /// Seconds since the gateway started.
     pub uptime_s: u64,
     /// What the operator should know.

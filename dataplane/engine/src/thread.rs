@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Error, cores};
+use crate::{
+    Config, Error, cores,
+    sandbox::{Kind, Sandbox},
+};
 
 /// What ends a gateway, or changes it.
 #[derive(Debug)]
@@ -72,18 +75,19 @@ pub(crate) struct Thread<T> {
 }
 
 impl<T: Send + 'static> Thread<T> {
-    /// Starts a thread that keeps off the workers' cores.
+    /// Starts a thread that keeps off the workers' cores, and may do what its kind is for.
     pub(crate) fn spawn<Body: FnOnce() -> T + Send + 'static>(
-        name: &str,
-        config: &Config,
+        (name, kind): (&str, Kind),
+        (config, sandbox): (&Config, &Sandbox),
         events: mpsc::Sender<Event>,
         body: impl FnOnce(Arc<AtomicBool>) -> Body,
     ) -> Result<Self, Error> {
         let asked = Arc::new(AtomicBool::new(false));
         let body = body(Arc::clone(&asked));
-        let busy = config.cores.clone();
+        let (busy, sandbox) = (config.cores.clone(), sandbox.clone());
         let thread = spawn(name.to_owned(), Arc::clone(&asked), events, move || {
             cores::keep_off(&busy);
+            sandbox.confine(kind);
             body()
         })?;
         Ok(Self { asked, thread })

@@ -7,7 +7,7 @@ use std::{
 
 use filter::Tally;
 
-use crate::{ledger::Ledger, logger::Legends, mail::Post, recent::Recent};
+use crate::{ledger::Ledger, logger::Legends, mail::Post, recent::Recent, sandbox::Sandbox};
 
 /// The ends of it that [`State`](crate::state::State) reads.
 #[derive(Debug, Default)]
@@ -24,4 +24,6 @@ pub(crate) struct View {
     pub(crate) legends: Legends,
     /// Asks the workers about their flows.
     pub(crate) mail: Vec<Mutex<Post>>,
+    /// What the process has given up.
+    pub(crate) sandbox: Sandbox,
 }

@@ -4,12 +4,13 @@ use std::io;
 
 use rustix::thread::{CapabilitySet, capabilities};
 
-/// What for: sockets and promiscuous mode, attaching a program and steering queues, loading it,
-/// locking the UMEM.
-const NEEDED: [(CapabilitySet, &str); 4] = [
+/// What for: sockets and promiscuous mode, attaching a program and steering queues, loading it
+/// and its pointer arithmetic past the verifier, locking the UMEM.
+const NEEDED: [(CapabilitySet, &str); 5] = [
     (CapabilitySet::NET_RAW, "CAP_NET_RAW"),
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
     (CapabilitySet::BPF, "CAP_BPF"),
+    (CapabilitySet::PERFMON, "CAP_PERFMON"),
     (CapabilitySet::IPC_LOCK, "CAP_IPC_LOCK"),
 ];
 

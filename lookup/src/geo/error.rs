@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum GeoError {
     /// The file cannot be read.
     #[error(
-        "cannot read geo database {}: {source}; check the path and its permissions",
+        "cannot read geo database {}: {source}; check the path, its permissions, and [sandbox] read of a running gateway",
         path.display()
     )]
     Read {

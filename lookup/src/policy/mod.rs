@@ -118,6 +118,8 @@ pub struct Policy {
     pub exceptions: Vec<Exception>,
     /// Connections opened from the inside; nobody's, unless the policy says so.
     pub egress: Lists,
+    /// Lists of networks in files of their own, as the groups name them.
+    lists: Vec<String>,
     source: Arc<Source>,
 }
 
@@ -138,6 +140,12 @@ impl Policy {
     #[must_use]
     pub fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// The files that it names, relative to its folder: databases, and lists of networks.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let databases = self.geo.country.iter().chain(&self.geo.asn).map(Spanned::get_ref);
+        databases.chain(&self.lists).map(String::as_str)
     }
 
     fn read(document: &mut Document, folder: &Path, text: &PolicyText) -> Self {
@@ -166,6 +174,7 @@ impl Policy {
         conflicts::check(document, &domains, &services);
         remarks::failsafe(document, &failsafe, &groups.list, &domains);
         remarks::unused(document, &groups.list, &used);
+        let lists = text.groups.iter().flat_map(|(_, group)| group.files.iter().flatten());
         Self {
             failsafe: failsafe.into_iter().map(Spanned::into_inner).collect(),
             geo,
@@ -176,6 +185,7 @@ impl Policy {
             services,
             exceptions,
             egress,
+            lists: lists.map(|name| name.get_ref().clone()).collect(),
             source: document.source(),
         }
     }

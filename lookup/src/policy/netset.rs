@@ -30,7 +30,9 @@ pub(crate) fn read(document: &mut Document, folder: &Path, name: &Spanned<String
         }
         Err(error) => {
             let message = format!("cannot read `{}`: {error}", path.display());
-            let help = "files are named relative to the policy; check the name and its permissions";
+            let help = "files are named relative to the policy; check the name and its permissions. Where \
+                        gateway.toml has [sandbox] read, a running gateway reads only below those folders \
+                        and those of its first policy's files";
             document.error(name.span(), message, help);
             Vec::new()
         }

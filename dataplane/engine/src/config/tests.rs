@@ -35,6 +35,7 @@ fn every_key_but_interface_has_a_default() {
     assert_eq!(config.metrics, None);
     assert_eq!(config.history, HistoryConfig { path: None, keep: 64 });
     assert_eq!(config.fail, FailMode::Closed);
+    assert_eq!((config.group, config.sandbox), (None, SandboxConfig::default()));
 }
 
 #[test]
@@ -46,9 +47,10 @@ fn every_key_is_taken() {
         [drops]\npath = \"/tmp/d-{domain}.jsonl\"\nrate = 0\nsyslog = \"udp:[::1]:514\"\n\
         journald = \"/run/systemd/journal/socket\"\npatterns_s = 0\n\
         [drops.rotate]\nsize_mb = 5\nevery = \"12h\"\nkeep = 3\n\
-        [control]\nsocket = \"c.sock\"\nmetrics = \"127.0.0.1:9477\"\n\
+        [control]\nsocket = \"c.sock\"\ngroup = \"palisade\"\nmetrics = \"127.0.0.1:9477\"\n\
         [history]\npath = \"past\"\nkeep = 7\n\
-        [fail]\nmode = \"open\"\n";
+        [fail]\nmode = \"open\"\n\
+        [sandbox]\nmode = \"log\"\nread = [\"/srv/geo\", \"lists\"]\n";
     let config = read(&format!("{text}{INTERFACES}")).unwrap();
     assert_eq!(config.policy, Path::new("/etc/palisade/p.toml"));
     assert_eq!(config.cores, [0, 2]);
@@ -78,6 +80,9 @@ fn every_key_is_taken() {
     assert_eq!(config.drops, drops);
     assert_eq!(config.socket, Path::new("/etc/palisade/c.sock"));
     assert_eq!(config.metrics, Some("127.0.0.1:9477".parse().unwrap()));
+    assert_eq!(config.group.as_deref(), Some("palisade"));
+    let read = Some(vec!["/srv/geo".into(), "/etc/palisade/lists".into()]);
+    assert_eq!(config.sandbox, SandboxConfig { mode: SandboxMode::Log, read });
     assert_eq!(config.history, HistoryConfig { path: Some("/etc/palisade/past".into()), keep: 7 });
     assert_eq!(config.fail, FailMode::Open);
 }

@@ -50,7 +50,7 @@ section! {
 }
 section! {
     /// `[control]`
-    ControlText { socket: Spanned<String>, metrics: Spanned<String>, }
+    ControlText { socket: Spanned<String>, group: Spanned<String>, metrics: Spanned<String>, }
 }
 section! {
     /// `[history]`
@@ -59,6 +59,10 @@ section! {
 section! {
     /// `[fail]`
     FailText { mode: Spanned<String>, }
+}
+section! {
+    /// `[sandbox]`
+    SandboxText { mode: Spanned<String>, read: Spanned<Vec<Spanned<String>>>, }
 }
 
 /// The whole file.
@@ -75,10 +79,20 @@ pub(super) struct FileText {
     pub(super) control: ControlText,
     pub(super) history: HistoryText,
     pub(super) fail: FailText,
+    pub(super) sandbox: SandboxText,
 }
 
-const KEYS: &[&str] =
-    &["policy", "interface", "workers", "timeouts", "drops", "control", "history", "fail"];
+const KEYS: &[&str] = &[
+    "policy",
+    "interface",
+    "workers",
+    "timeouts",
+    "drops",
+    "control",
+    "history",
+    "fail",
+    "sandbox",
+];
 
 impl FileText {
     /// Reads the text; whatever does not fit is reported and left out.
@@ -98,6 +112,7 @@ impl FileText {
                 "control" => file.control = or_empty(document, "control", node),
                 "history" => file.history = or_empty(document, "history", node),
                 "fail" => file.fail = or_empty(document, "fail", node),
+                "sandbox" => file.sandbox = or_empty(document, "sandbox", node),
                 _ => unknown_key(document, &key, "gateway.toml", KEYS),
             }
         }

@@ -21,6 +21,7 @@ pub use entry::{Confirmation, Database, Entry, EntryFacts, How};
 pub(crate) use past::Past;
 pub(crate) use shelf::{Shelf, Ticket};
 pub use who::Who;
+pub(crate) use who::{NAMES, group, member};
 
 /// The text of all entries together, bytes; the newest entry is kept whatever its size.
 const TEXT_BYTES: usize = 64 << 20;

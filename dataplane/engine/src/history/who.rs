@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,20 @@ impl Who {
     }
 }
 
+impl Who {
+    /// With the numbers, for a log.
+    pub(crate) fn full(&self) -> String {
+        let uid = self.uid.map(|uid| format!("uid {uid}"));
+        let pid = self.pid.map(|pid| format!("pid {pid}"));
+        let numbers: Vec<String> = uid.into_iter().chain(pid).collect();
+        if numbers.is_empty() {
+            self.to_string()
+        } else {
+            format!("{self}, {}", numbers.join(", "))
+        }
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -56,9 +71,40 @@ fn login(pid: u32) -> Option<u32> {
     text.trim().parse().ok().filter(|uid| *uid != NOBODY)
 }
 
-/// The machine's own users; those of a directory service go by their number.
+/// Where the machine's own users and groups stand.
+pub(crate) const NAMES: [&str; 2] = ["/etc/passwd", "/etc/group"];
+
+/// The machine's own users; those of a directory service go by their number. In the sandbox the file may be
+/// another one than that of the start, and closed: then those that were last known.
 fn users() -> String {
-    read(Path::new("/etc/passwd")).unwrap_or_default()
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(users) = read(Path::new(NAMES[0])) {
+        *last = users;
+    }
+    last.clone()
+}
+
+/// The number of a group of the machine, by its name or number.
+pub(crate) fn group(name: &str) -> Option<u32> {
+    // Names of users are shown later, when the file may be closed.
+    users();
+    let groups = read(Path::new(NAMES[1])).unwrap_or_default();
+    number(&groups, name).or_else(|| name.parse().ok())
+}
+
+fn number(groups: &str, name: &str) -> Option<u32> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+    })
+}
+
+/// Whether a process has a group among its supplementary ones (proc(5), `/proc/PID/status`).
+pub(crate) fn member(pid: u32, gid: u32) -> bool {
+    let text = read(Path::new(&format!("/proc/{pid}/status"))).unwrap_or_default();
+    let groups = text.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
+    groups.split_whitespace().any(|group| group.parse() == Ok(gid))
 }
 
 fn name(users: &str, uid: u32) -> String {
@@ -93,9 +139,24 @@ mod tests {
     }
 
     #[test]
+    fn groups_have_names_or_numbers() {
+        let groups = "root:x:0:\nbroken\npalisade:x:998:anna,otto\n";
+        assert_eq!(number(groups, "palisade"), Some(998));
+        assert_eq!(number(groups, "anna"), None);
+        assert_eq!(
+            (group("root"), group("4242"), group("no such group")),
+            (Some(0), Some(4242), None)
+        );
+        assert!(!member(u32::MAX, 0), "no such process");
+    }
+
+    #[test]
     fn the_one_who_logged_in_is_shown_beside_the_one_who_asked() {
         let who = Who { login: Some("anna".into()), ..Who::itself("root") };
         assert_eq!(who.to_string(), "root (anna)");
         assert_eq!(Who::itself("SIGHUP").to_string(), "SIGHUP");
+        assert_eq!(Who::itself("SIGHUP").full(), "SIGHUP");
+        let who = Who { uid: Some(0), pid: Some(7), ..who };
+        assert_eq!(who.full(), "root (anna), uid 0, pid 7");
     }
 }

@@ -12,7 +12,8 @@
 //! Terms are `why`, `confirm_s`, `force`, `accept` and `session`, in a JSON object. Answers are words,
 //! or JSON for who accepts `application/json`. What is refused changes nothing: 422 with all that is
 //! wrong with a policy, 409 where a flag or another command first is the way out, 400 for a body that
-//! cannot be read, 404 for a revision that is not in the history.
+//! cannot be read, 404 for a revision that is not in the history. Each is said on standard error, with who
+//! asked for it, done or refused.
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -30,6 +31,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     change::{Ask, Origin, POLICY_BYTES, Refused, Wish},
     history::{Entry, Who},
+    say,
     state::State,
 };
 
@@ -38,6 +40,8 @@ const POLICY_BODY_BYTES: u64 = 2 * POLICY_BYTES;
 const BODY_BYTES: u64 = 64 << 10;
 /// How long a body may take to come.
 const BODY: Duration = Duration::from_secs(5);
+/// The longest that is said of a change, characters.
+const LINE: usize = 400;
 /// Bodies that are read at a time, so that memory is bounded.
 static READING: Semaphore = Semaphore::const_new(4);
 
@@ -100,8 +104,10 @@ async fn confirm(
     headers: HeaderMap,
 ) -> Response {
     let who = who(caller);
-    let work = move || state.desk().confirm(who);
-    answer(tokio::task::spawn_blocking(work).await, &headers)
+    let by = who.clone();
+    let result = tokio::task::spawn_blocking(move || state.desk().confirm(who)).await;
+    told("confirm", &by, &result);
+    answer(result, &headers)
 }
 
 async fn history(Shared(state): Shared<Arc<State>>) -> Response {
@@ -149,7 +155,22 @@ async fn change(
         Err(why) => return unread(why),
     };
     let ask = Ask { origin, who: who(caller), terms: wish.terms() };
-    answer(tokio::task::spawn_blocking(move || state.desk().change(ask)).await, headers)
+    let (how, by) = (ask.origin.how(), ask.who.clone());
+    let result = tokio::task::spawn_blocking(move || state.desk().change(ask)).await;
+    told(how.as_str(), &by, &result);
+    answer(result, headers)
+}
+
+/// Tells the operator's log who did what; the history has it too, where something changed.
+fn told<T: Display, E: Display>(what: &str, by: &Who, result: &Result<Result<T, Refused>, E>) {
+    let words = match result {
+        Ok(Ok(done)) => done.to_string(),
+        Ok(Err(refused)) => format!("refused: {refused}"),
+        Err(error) => error.to_string(),
+    };
+    // What a policy says is not to look like a line of ours, nor to move a terminal's cursor.
+    let line = words.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control());
+    say(format_args!("{what} by {}: {}", by.full(), line.take(LINE).collect::<String>()));
 }
 
 /// Nobody is known of a rehearsal's clients.
