@@ -1,5 +1,5 @@
 //! What a gateway tells the service's supervisor, and what it does not tell it when a worker hangs.
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
 mod common;
 

@@ -75,7 +75,7 @@ fn each(calls: &[c::c_long]) -> Rules {
 /// A rule: an argument, its place counted from 0, is as said. All that are asked for have 32 bits.
 fn when(place: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompRule, Error> {
     let condition = SeccompCondition::new(place, Dword, is, value);
-    condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(wrong)
+    condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(|error| wrong(&error))
 }
 
 /// The rules of an argument that is one of these.
@@ -84,15 +84,15 @@ fn one_of(place: u8, values: &[u64]) -> Result<Vec<SeccompRule>, Error> {
 }
 
 fn compile(rules: Rules, other: SeccompAction, listed: SeccompAction) -> Result<BpfProgram, Error> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(wrong)?;
-    let filter = SeccompFilter::new(rules, other, listed, arch).map_err(wrong)?;
-    filter.try_into().map_err(wrong)
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| wrong(&error))?;
+    let filter = SeccompFilter::new(rules, other, listed, arch).map_err(|error| wrong(&error))?;
+    filter.try_into().map_err(|error| wrong(&error))
 }
 
 fn number(value: c::c_int) -> u64 {
     value.cast_unsigned().into()
 }
 
-fn wrong(error: seccompiler::BackendError) -> Error {
-    failed("list system calls", &error)
+fn wrong(error: &seccompiler::BackendError) -> Error {
+    failed("list system calls", error)
 }
