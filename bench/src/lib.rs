@@ -26,6 +26,7 @@ pub mod oracle;
 pub mod peers;
 pub mod pipeline;
 pub mod pktgen;
+pub mod poll;
 pub mod record;
 pub mod reliability;
 pub mod reloads;

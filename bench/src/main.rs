@@ -14,6 +14,7 @@ use palisade_bench::oracle::Oracle;
 use palisade_bench::peers::Peer;
 use palisade_bench::pipeline::Pipeline;
 use palisade_bench::pktgen::Pktgen;
+use palisade_bench::poll::Poll;
 use palisade_bench::reliability::Reliability;
 use palisade_bench::reloads::Reloads;
 use palisade_bench::report::Report;
@@ -47,6 +48,7 @@ enum Command {
     Oracle(Oracle),
     /// Offer a load to a peer in a lab, and count what comes through.
     Pktgen(Pktgen),
+    Poll(Poll),
     /// Run the tests behind each claim, and write docs/reliability.md from all records.
     Reliability(Reliability),
     /// Write docs/benchmarks.md and its pictures from the newest records, and the README's figures.
@@ -98,6 +100,7 @@ fn run(command: Command) -> Result<()> {
         Command::Day(day) => day.run(),
         Command::Oracle(oracle) => oracle.run(),
         Command::Pktgen(pktgen) => pktgen.run(),
+        Command::Poll(poll) => poll.run(),
         Command::Reliability(reliability) => reliability.run(),
         Command::Report(report) => report.run(),
         Command::Reloads(reloads) => reloads.run(),

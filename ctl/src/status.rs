@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::Table;
-use engine::{DatabaseAge, ExceptionStatus, SandboxStatus, Status, say};
+use engine::{DatabaseAge, ExceptionStatus, SandboxStatus, Status, TimeStatus, say};
 use hyper::Method;
 
 use crate::cli;
@@ -49,6 +49,7 @@ fn tables(status: &Status) -> String {
     for table in [
         packets(status),
         workers(status),
+        times(status),
         interfaces(status),
         domains(status),
         sources(status),
@@ -143,6 +144,42 @@ fn workers(status: &Status) -> Table {
         table.add_row(first.into_iter().chain(counts.iter().map(u64::to_string)).chain(times));
     }
     right(table, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
+}
+
+/// Where time goes: shares, and nanoseconds a packet.
+fn times(status: &Status) -> Table {
+    let mut table = table(&[
+        "time of core",
+        "idle %",
+        "asleep %",
+        "receive %",
+        "classify %",
+        "transmit %",
+        "housekeeping %",
+        "ns a packet",
+        "receive",
+        "classify",
+        "transmit",
+    ]);
+    let mut row = |name: String, time: &TimeStatus| {
+        let [idle, rest @ ..] = time.share.list();
+        let shares = [&[idle, time.asleep_share], &rest[..]].concat();
+        let shares = shares.into_iter().map(|share| format!("{:.1}", share * 100.0));
+        let each =
+            time.packet_ns.map(|each| [each.total, each.receive, each.classify, each.transmit]);
+        let each = match each {
+            Some(each) => each.map(|time_ns| format!("{time_ns:.0}")),
+            None => Default::default(),
+        };
+        table.add_row(iter::once(name).chain(shares).chain(each));
+    };
+    for worker in &status.workers {
+        row(worker.core.to_string(), &worker.time);
+    }
+    if status.workers.len() > 1 {
+        row("all".to_owned(), &status.time);
+    }
+    right(table, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 }
 
 fn interfaces(status: &Status) -> Table {

@@ -64,6 +64,7 @@ pub(super) fn plain(rates: &Rates) -> String {
         tables::asns,
         tables::sources,
         tables::workers,
+        tables::times,
         tables::frames,
         tables::interfaces,
         tables::exceptions,

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sample::{
-    Burst, Exception, Frames, Geo, Interface, Pending, Policy, Records, Sample, Worker,
+    Burst, Exception, Frames, Geo, Interface, Pending, Policy, Records, Sample, Stages, Time,
+    Worker,
 };
 
 /// A counter, and how fast it goes.
@@ -129,7 +130,22 @@ pub(super) struct Pace {
     pub(super) flows: Option<u64>,
     pub(super) burst_ns: Option<Burst>,
     pub(super) longest_pause_ms: Option<u64>,
+    /// Nothing after one answer alone.
+    pub(super) time: Option<Shares>,
     pub(super) frames: Frames,
+}
+
+/// Where a worker's time went between two answers, as parts of it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Shares {
+    pub(super) idle: f64,
+    pub(super) asleep: f64,
+    pub(super) receive: f64,
+    pub(super) classify: f64,
+    pub(super) transmit: f64,
+    pub(super) housekeeping: f64,
+    /// Nanoseconds of receiving, classifying and transmitting a packet.
+    pub(super) packet_ns: Option<f64>,
 }
 
 /// An interface.
@@ -320,10 +336,11 @@ fn sources(past: Past<'_>, now: &Sample) -> Option<Vec<Source>> {
 }
 
 fn pace(past: Past<'_>, worker: &Worker) -> Pace {
+    let same = |other: &&Worker| (other.core, other.queue) == (worker.core, worker.queue);
     let count = |of: fn(&Worker) -> u64| {
-        let same = |other: &&Worker| (other.core, other.queue) == (worker.core, worker.queue);
         past.count(of(worker), |old| old.workers.iter().find(same).map(of))
     };
+    let before = past.0.and_then(|(old, _)| old.workers.iter().find(same));
     Pace {
         core: worker.core,
         queue: worker.queue,
@@ -334,8 +351,34 @@ fn pace(past: Past<'_>, worker: &Worker) -> Pace {
         flows: worker.flows,
         burst_ns: worker.burst_ns,
         longest_pause_ms: worker.longest_pause_ms,
+        time: before.and_then(|before| shares(before, worker)),
         frames: worker.frames,
     }
+}
+
+/// Nothing where a clock went back: another worker stands there now.
+fn shares(before: &Worker, now: &Worker) -> Option<Shares> {
+    let (Time { total_ns: old, asleep_ns }, time) = (before.time?, now.time?);
+    let Stages { idle, receive, classify, transmit, housekeeping } = time.total_ns;
+    let idle = idle.checked_sub(old.idle)?;
+    let receive = receive.checked_sub(old.receive)?;
+    let classify = classify.checked_sub(old.classify)?;
+    let transmit = transmit.checked_sub(old.transmit)?;
+    let housekeeping = housekeeping.checked_sub(old.housekeeping)?;
+    let asleep = time.asleep_ns.checked_sub(asleep_ns)?;
+    let packets = now.received.checked_sub(before.received)?;
+    let busy = receive + classify + transmit;
+    let all = idle + busy + housekeeping;
+    let part = |of: u64| of as f64 / all as f64;
+    (all > 0).then(|| Shares {
+        idle: part(idle),
+        asleep: part(asleep),
+        receive: part(receive),
+        classify: part(classify),
+        transmit: part(transmit),
+        housekeeping: part(housekeeping),
+        packet_ns: (packets > 0).then(|| busy as f64 / packets as f64),
+    })
 }
 
 fn interface(past: Past<'_>, wire: &Interface) -> Wire {

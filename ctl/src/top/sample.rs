@@ -103,7 +103,27 @@ pub(super) struct Worker {
     pub(super) longest_pause_ms: Option<u64>,
     #[serde(default)]
     pub(super) burst_ns: Option<Burst>,
+    #[serde(default)]
+    pub(super) time: Option<Time>,
     pub(super) frames: Frames,
+}
+
+/// Where a worker's time went since the start, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(super) struct Time {
+    pub(super) total_ns: Stages,
+    #[serde(default)]
+    pub(super) asleep_ns: u64,
+}
+
+/// What each stage took.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stages {
+    pub(super) idle: u64,
+    pub(super) receive: u64,
+    pub(super) classify: u64,
+    pub(super) transmit: u64,
+    pub(super) housekeeping: u64,
 }
 
 /// The time from the receiving of a burst to its commit.

@@ -78,11 +78,13 @@ fn page(
         View::Operators => tables::asns(rates).sorted(sort).draw(frame, area, scroll),
         View::Sources => tables::sources(rates).sorted(sort).draw(frame, area, scroll),
         View::Workers => {
-            let rows = rates.workers.len().min(usize::from(area.height) / 3);
-            let [top, middle, bottom] =
-                Layout::vertical([first(rows), first(rows), Constraint::Fill(1)]).areas(area);
+            let rows = rates.workers.len().min(usize::from(area.height) / 4);
+            let [top, upper, lower, bottom] =
+                Layout::vertical([first(rows), first(rows), first(rows), Constraint::Fill(1)])
+                    .areas(area);
             tables::workers(rates).draw(frame, top, scroll);
-            tables::frames(rates).draw(frame, middle, scroll);
+            tables::times(rates).draw(frame, upper, scroll);
+            tables::frames(rates).draw(frame, lower, scroll);
             tables::interfaces(rates).draw(frame, bottom, 0);
         }
         View::Policy => {

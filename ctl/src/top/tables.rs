@@ -206,6 +206,34 @@ pub(super) fn workers(rates: &Rates) -> Grid {
     }
 }
 
+pub(super) fn times(rates: &Rates) -> Grid {
+    let lines = rates.workers.iter().map(|row| {
+        let mut cells = vec![row.core.to_string()];
+        match row.time {
+            Some(time) => {
+                let parts = [
+                    time.idle,
+                    time.asleep,
+                    time.receive,
+                    time.classify,
+                    time.transmit,
+                    time.housekeeping,
+                ];
+                cells.extend(parts.map(|part| format!("{:.1} %", part * 100.0)));
+                let each = time.packet_ns.map(|time_ns| nanoseconds(time_ns as u64));
+                cells.push(text(each.as_deref()));
+            }
+            None => cells.extend([ABSENT; 7].map(str::to_owned)),
+        }
+        line(cells, Count::default(), Count::default())
+    });
+    let known = rates.workers.is_empty() || rates.workers.iter().any(|row| row.time.is_some());
+    let mut columns = vec![Column::numbers("core", 4), Column::numbers("idle", 8).tint(GOOD)];
+    let names = ["asleep", "receive", "classify", "transmit", "keeping", "a packet"];
+    columns.extend(names.map(|name| Column::numbers(name, 8)));
+    Grid { title: "time of workers", columns, lines: known.then(|| lines.collect()) }
+}
+
 pub(super) fn frames(rates: &Rates) -> Grid {
     let lines = rates.workers.iter().map(|row| {
         let frames = row.frames;

@@ -63,6 +63,19 @@ fn rates_are_the_difference_over_the_time() {
 }
 
 #[test]
+fn the_time_of_a_worker_is_told_in_shares_of_what_went_by() {
+    let mut state = state(&FULL);
+    let worker = &state.rates.as_ref().unwrap().workers[0];
+    let time = worker.time.unwrap();
+    let all = time.idle + time.receive + time.classify + time.transmit + time.housekeeping;
+    assert!((all - 1.0).abs() < 1e-9 && (time.idle - 0.55).abs() < 1e-9, "{time:?}");
+    let packets = worker.received.per_s.unwrap() * 2.0;
+    assert!((time.packet_ns.unwrap() - 890e6 / packets).abs() < 1e-6, "{time:?}");
+    state.view = View::Workers;
+    assert!(screen(&state, 80, 24).contains("55.0 %"));
+}
+
+#[test]
 fn a_restart_has_no_rates_and_no_negative_ones() {
     let state = state(&[FULL[1], FULL[0]]);
     let rates = state.rates.as_ref().unwrap();

@@ -26,7 +26,13 @@ impl Clock {
     #[inline]
     #[must_use]
     pub(crate) fn now(&self) -> Now {
-        let elapsed_ns = self.elapsed_ns();
+        self.at(self.elapsed_ns())
+    }
+
+    /// The time at so many nanoseconds since the start.
+    #[inline]
+    #[must_use]
+    pub(crate) fn at(&self, elapsed_ns: u64) -> Now {
         Now { unix_ns: self.unix_base_ns + elapsed_ns, mono_ms: elapsed_ns / 1_000_000 }
     }
 
@@ -40,7 +46,10 @@ impl Clock {
         self.unix_base_ns = unix_ns.saturating_sub(self.elapsed_ns());
     }
 
-    fn elapsed_ns(&self) -> u64 {
+    /// Nanoseconds since the start.
+    #[inline]
+    #[must_use]
+    pub(crate) fn elapsed_ns(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     records::Sender,
     sandbox::{Kind, Sandbox},
     say,
+    spent::Spent,
     thread::{Event, spawn},
     worker::{Mind, Snapshot, Worker},
 };
@@ -167,6 +168,7 @@ pub(crate) fn minds(
                 kernel_dropped: [0; 2],
                 longest_pause_ms: 0,
                 pace: Pace::default(),
+                spent: Spent::default(),
             })
         })
         .collect()

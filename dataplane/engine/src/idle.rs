@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use af_xdp_rs::{Socket, wait};
 
-use crate::config::Poll;
+use crate::{clock::Clock, config::Poll, spent::Spent};
 
 /// Empty turns before an adaptive worker sleeps.
 const PATIENCE: u32 = 2_000;
@@ -29,16 +29,25 @@ impl Idle {
         Self { patience, empty: 0 }
     }
 
-    /// After a turn that brought `received` packets.
+    /// After a round that brought `received` packets.
     #[inline]
-    pub(crate) fn wait(&mut self, received: usize, sockets: &[Socket; 2]) {
+    pub(crate) fn wait(
+        &mut self,
+        received: usize,
+        sockets: &[Socket; 2],
+        (clock, spent): (&Clock, &mut Spent),
+    ) {
         if received > 0 {
             self.empty = 0;
             return;
         }
         self.empty = self.empty.saturating_add(1);
         match self.patience {
-            Some(patience) if self.empty > patience => wait(sockets, NAP),
+            Some(patience) if self.empty > patience => {
+                let begin_ns = clock.elapsed_ns();
+                wait(sockets, NAP);
+                spent.slept(begin_ns, clock.elapsed_ns());
+            }
             _ => std::hint::spin_loop(),
         }
     }

@@ -40,6 +40,7 @@ mod routes;
 mod sandbox;
 mod say;
 mod sinks;
+mod spent;
 mod standing;
 mod state;
 mod status;
@@ -67,8 +68,8 @@ pub use sandbox::SandboxStatus;
 pub use say::say;
 pub use standing::{ExceptionStatus, PendingStatus, PolicyStatus};
 pub use status::{
-    AsnStatus, BurstTimes, CountryStatus, DomainStatus, FrameCounts, InterfaceStatus, Packets,
-    RecordCounts, SinkStatus, SourceStatus, Status, WorkerStatus,
+    AsnStatus, BurstTimes, CountryStatus, DomainStatus, FrameCounts, InterfaceStatus, PacketTimes,
+    Packets, RecordCounts, SinkStatus, SourceStatus, Stages, Status, TimeStatus, WorkerStatus,
 };
 pub use wanted::{Choice, Facts, Wanted};
 pub use worker::drill::Drill;

@@ -8,12 +8,12 @@ mod tests;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
 
-use crate::{RecordCounts, Status, standing};
+use crate::{RecordCounts, Stages, Status, standing};
 
 /// Encodes one status.
 ///
@@ -37,6 +37,7 @@ impl Collector for Snapshot {
         packets(&mut encoder, &self.0)?;
         workers(&mut encoder, &self.0)?;
         domains(&mut encoder, &self.0)?;
+        times(&mut encoder, &self.0)?;
         interfaces(&mut encoder, &self.0)?;
         gateway(&mut encoder, &self.0)
     }
@@ -158,6 +159,35 @@ fn workers(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
     )
 }
 
+/// Where workers' time goes.
+fn times(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
+    let worker = |index: usize| ("worker", index.to_string());
+    let workers = || status.workers.iter().map(|worker| &worker.time).enumerate();
+    counter(
+        encoder,
+        "worker_seconds",
+        "Time of a worker, by what it did",
+        workers().flat_map(|(i, time)| {
+            let stages = Stages::<u64>::NAMES.into_iter().zip(time.total_ns.list());
+            stages.map(move |(stage, time_ns)| {
+                ([worker(i), ("stage", stage.to_owned())], time_ns as f64 / 1e9)
+            })
+        }),
+    )?;
+    counter(
+        encoder,
+        "worker_asleep_seconds",
+        "Idle time of a worker in which it gave its core back",
+        workers().map(|(i, time)| ([worker(i)], time.asleep_ns as f64 / 1e9)),
+    )?;
+    counter(
+        encoder,
+        "worker_sleeps",
+        "How often a worker gave its core back",
+        workers().map(|(i, time)| ([worker(i)], time.sleeps)),
+    )
+}
+
 /// Packets and countries, by domain.
 fn domains(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
     let domain = |name: &String| ("domain", name.clone());
@@ -259,11 +289,11 @@ fn gateway(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
 }
 
 /// One counter with a value for each label set.
-fn counter<L: EncodeLabelSet>(
+fn counter<L: EncodeLabelSet, N: EncodeCounterValue>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     explanation: &str,
-    values: impl Iterator<Item = (L, u64)>,
+    values: impl Iterator<Item = (L, N)>,
 ) -> Encoded {
     let mut metric = encoder.encode_descriptor(name, explanation, None, MetricType::Counter)?;
     for (labels, value) in values {

@@ -14,6 +14,7 @@ use crate::{
     change::Desk,
     interface::Interface,
     recent::Recent,
+    spent::Shown,
     standing,
     status::{Packets, RecordCounts, Status, WorkerStatus},
     tallies,
@@ -160,6 +161,9 @@ impl State {
         for worker in &workers {
             status.packets.add(&worker.packets);
         }
+        let mut spent = Shown::default();
+        snapshots.iter().for_each(|worker| spent.add(&worker.spent));
+        status.time = spent.status();
         tallies::fill(&mut status, &self.view.tallies, ruleset.legend());
         status.warnings = status.geo.warnings(ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(standing::warnings(&standing));
@@ -208,6 +212,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         revision: snapshot.revision,
         longest_pause_ms: snapshot.longest_pause_ms,
         burst_ns: snapshot.burst_ns,
+        time: snapshot.spent.status(),
         packets: Packets {
             received: counters.received,
             forwarded: counters.forwarded,

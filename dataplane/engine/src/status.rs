@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{GeoAge, SandboxStatus, standing::PolicyStatus};
 
 /// A gateway at one moment. Counters are packets since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Packets of all workers.
     #[serde(flatten)]
@@ -20,6 +20,8 @@ pub struct Status {
     pub geo: GeoAge,
     /// How the policy stands: what waits, what differs, what ends.
     pub policy: PolicyStatus,
+    /// Where the time of all workers goes.
+    pub time: TimeStatus,
     /// One a worker.
     pub workers: Vec<WorkerStatus>,
     /// The two interfaces.
@@ -82,7 +84,7 @@ pub struct RecordCounts {
 }
 
 /// One worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// The core that it is pinned to.
     pub core: usize,
@@ -101,6 +103,8 @@ pub struct WorkerStatus {
     pub longest_pause_ms: u64,
     /// How long its bursts take, from receive to commit, over the last 10 to 20 seconds.
     pub burst_ns: BurstTimes,
+    /// Where its time goes.
+    pub time: TimeStatus,
     /// Its packets.
     #[serde(flatten)]
     pub packets: Packets,
@@ -117,6 +121,51 @@ pub struct BurstTimes {
     pub p999: u64,
     /// The longest.
     pub max: u64,
+}
+
+/// Where time goes; shares and times of a packet are those of the last 10 to 20 seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimeStatus {
+    /// Nanoseconds since the start.
+    pub total_ns: Stages<u64>,
+    /// Of all time; together they are 1.
+    pub share: Stages<f64>,
+    /// Nanoseconds a packet; `null` when none was received.
+    pub packet_ns: Option<PacketTimes>,
+    /// Nanoseconds of the idle time since the start in which the core was given back.
+    pub asleep_ns: u64,
+    /// The same as a share of all time.
+    pub asleep_share: f64,
+    /// How often since the start.
+    pub sleeps: u64,
+}
+
+/// A number for each thing that a worker does; each moment belongs to one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stages<T> {
+    /// Looking for packets where there are none, or asleep.
+    pub idle: T,
+    /// Taking packets and frames from the rings, and giving frames back.
+    pub receive: T,
+    /// From bytes to verdicts.
+    pub classify: T,
+    /// Sending on, with the kernel's part where it sends for us; what is dropped goes home.
+    pub transmit: T,
+    /// Timeouts, counters, the clock, answers about flows.
+    pub housekeeping: T,
+}
+
+/// Nanoseconds a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PacketTimes {
+    /// See [`Stages::receive`].
+    pub receive: f64,
+    /// See [`Stages::classify`].
+    pub classify: f64,
+    /// See [`Stages::transmit`].
+    pub transmit: f64,
+    /// The three together.
+    pub total: f64,
 }
 
 /// One sink of drop records.
@@ -256,6 +305,45 @@ impl Packets {
         self.shadow_records.add(other.shadow_records);
         self.exceptions += other.exceptions;
         self.exception_records.add(other.exception_records);
+    }
+}
+
+impl<T: Copy> Stages<T> {
+    /// Their names, in order.
+    pub const NAMES: [&'static str; 5] =
+        ["idle", "receive", "classify", "transmit", "housekeeping"];
+
+    /// The numbers in the order of their names.
+    #[must_use]
+    pub fn list(self) -> [T; 5] {
+        [self.idle, self.receive, self.classify, self.transmit, self.housekeeping]
+    }
+
+    /// Each made into another number.
+    #[must_use]
+    pub fn map<U>(self, to: impl Fn(T) -> U) -> Stages<U> {
+        let [idle, receive, classify, transmit, housekeeping] = self.list().map(to);
+        Stages { idle, receive, classify, transmit, housekeeping }
+    }
+
+    /// Each together with that of another.
+    #[must_use]
+    pub fn each(self, other: Self, of: impl Fn(T, T) -> T) -> Self {
+        Self {
+            idle: of(self.idle, other.idle),
+            receive: of(self.receive, other.receive),
+            classify: of(self.classify, other.classify),
+            transmit: of(self.transmit, other.transmit),
+            housekeeping: of(self.housekeeping, other.housekeeping),
+        }
+    }
+}
+
+impl Stages<u64> {
+    /// All time.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.list().iter().sum()
     }
 }
 

@@ -35,6 +35,7 @@ use crate::{
     pulse::Pulse,
     records::Sender,
     say,
+    spent::{Shown, Spent, Stage},
     status::{BurstTimes, FrameCounts},
 };
 
@@ -60,6 +61,8 @@ pub(crate) struct Snapshot {
     pub(crate) longest_pause_ms: u64,
     /// How long its bursts take.
     pub(crate) burst_ns: BurstTimes,
+    /// Where its time goes.
+    pub(crate) spent: Shown,
 }
 
 /// What a worker moves frames with: one queue of the two interfaces as they are now.
@@ -98,6 +101,8 @@ pub(crate) struct Mind {
     pub longest_pause_ms: u64,
     /// How long bursts take.
     pub pace: Pace,
+    /// Where time goes.
+    pub spent: Spent,
 }
 
 /// A mind at its wires.
@@ -134,11 +139,15 @@ impl Worker {
     /// Forwards until `stop` is set; then the last records are out and every frame is home.
     pub(crate) fn run(mut self, stop: &AtomicBool) -> Mind {
         let mut idle = Idle::new(self.mind.poll);
-        let (mut kept_ms, mut shown_ms) = (self.mind.clock.now().mono_ms, 0);
+        let start_ns = self.mind.clock.elapsed_ns();
+        self.mind.spent.start(start_ns);
+        let (mut kept_ms, mut shown_ms) = (self.mind.clock.at(start_ns).mono_ms, 0);
         while !stop.load(Ordering::Relaxed) {
-            let now = self.mind.clock.now();
-            let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
+            let at_ns = self.mind.clock.elapsed_ns();
+            let now = self.mind.clock.at(at_ns);
+            let received = self.round(now, at_ns);
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
+                let begin_ns = self.mind.clock.elapsed_ns();
                 let pause_ms = now.mono_ms - kept_ms;
                 self.mind.longest_pause_ms = self.mind.longest_pause_ms.max(pause_ms);
                 kept_ms = now.mono_ms;
@@ -146,15 +155,25 @@ impl Worker {
                 self.mind.filter.housekeep(now, &mut self.mind.records);
                 self.mind.records.commit();
                 self.mind.inbox.serve(&self.mind.filter, now, received == 0);
+                if now.mono_ms >= shown_ms + SHOW_MS {
+                    shown_ms = now.mono_ms;
+                    self.mind.clock.sync();
+                    self.show();
+                }
+                self.mind.spent.kept(begin_ns, self.mind.clock.elapsed_ns());
             }
-            if now.mono_ms >= shown_ms + SHOW_MS {
-                shown_ms = now.mono_ms;
-                self.mind.clock.sync();
-                self.show();
-            }
-            idle.wait(received, &self.sockets);
+            let Mind { clock, spent, .. } = &mut self.mind;
+            idle.wait(received, &self.sockets, (clock, spent));
         }
         self.finish()
+    }
+
+    /// One turn of each side; returns how many packets they had.
+    fn round(&mut self, now: Now, at_ns: u64) -> usize {
+        self.mind.spent.begin(at_ns);
+        let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
+        self.mind.spent.took(received, &self.mind.clock);
+        received
     }
 
     /// One burst that arrived on `side`; returns how many packets it had.
@@ -168,7 +187,9 @@ impl Worker {
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
         self.mind.rules.refresh();
         if received > 0 {
+            self.mind.spent.mark(Stage::Receive, &self.mind.clock);
             let actions = self.judge(side, now, &burst);
+            self.mind.spent.mark(Stage::Classify, &self.mind.clock);
             for (packet, action) in burst.into_iter().zip(actions) {
                 self.dispatch(side, now, packet, action);
             }
@@ -177,6 +198,9 @@ impl Worker {
         // Also without a packet: what an earlier turn could not send or refill is tried again.
         let [from, to] = facing(&mut self.sockets, side);
         to.commit();
+        if received > 0 {
+            self.mind.spent.mark(Stage::Transmit, &self.mind.clock);
+        }
         from.refill(&mut self.free);
         self.mind.pace.end(begin);
         received
@@ -225,6 +249,7 @@ impl Worker {
             }
             thread::yield_now();
         }
+        self.mind.spent.begin(self.mind.clock.elapsed_ns());
         while !self.show() {
             thread::yield_now();
         }
@@ -262,6 +287,7 @@ impl Worker {
         let longest_pause_ms = mind.longest_pause_ms;
         mind.pace.turn(Instant::now());
         let burst_ns = mind.pace.times();
+        let spent = mind.spent.show(filter.counters().received);
         board.show(|slot| {
             slot.revision = revision;
             slot.counters = *filter.counters();
@@ -269,6 +295,7 @@ impl Worker {
             slot.kernel_dropped = dropped_by_kernel;
             slot.longest_pause_ms = longest_pause_ms;
             slot.burst_ns = burst_ns;
+            slot.spent = spent;
         })
     }
 }

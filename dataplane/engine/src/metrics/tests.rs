@@ -5,8 +5,8 @@ use filter::DropReason;
 
 use super::*;
 use crate::{
-    AsnStatus, BurstTimes, CountryStatus, DomainStatus, InterfaceStatus, Packets, SinkStatus,
-    SourceStatus, WorkerStatus,
+    AsnStatus, BurstTimes, CountryStatus, DomainStatus, InterfaceStatus, PacketTimes, Packets,
+    SinkStatus, SourceStatus, TimeStatus, WorkerStatus,
 };
 
 const PAGE: &str = include_str!("../../../../docs/see.md");
@@ -17,7 +17,15 @@ fn full() -> Status {
     let dropped = [("no_service".to_owned(), 3)].into();
     let packets = Packets { received: 7, forwarded: 4, dropped, records, ..Packets::default() };
     let burst_ns = BurstTimes { p50: 1500, p99: 2000, p999: 3000, max: 4000 };
-    let worker = WorkerStatus { packets: packets.clone(), burst_ns, ..WorkerStatus::default() };
+    let time = TimeStatus {
+        total_ns: Stages { idle: 2_500_000_000, classify: 1_000_000, ..Stages::default() },
+        packet_ns: Some(PacketTimes::default()),
+        asleep_ns: 1_000_000_000,
+        sleeps: 8,
+        ..TimeStatus::default()
+    };
+    let worker =
+        WorkerStatus { packets: packets.clone(), burst_ns, time, ..WorkerStatus::default() };
     let counts = CountryStatus { flows_allowed: 5, dropped: 6 };
     let domain =
         DomainStatus { countries: [("DE".to_owned(), counts)].into(), ..DomainStatus::default() };
@@ -62,6 +70,10 @@ fn the_text_has_the_numbers_of_the_status() {
         "palisade_dropped_packets_total{worker=\"0\",reason=\"no_service\"} 3",
         "palisade_drop_records_total{worker=\"0\",fate=\"suppressed\"} 2",
         "palisade_burst_seconds{worker=\"0\",quantile=\"0.5\"} 0.0000015",
+        "palisade_worker_seconds_total{worker=\"0\",stage=\"idle\"} 2.5",
+        "palisade_worker_seconds_total{worker=\"0\",stage=\"classify\"} 0.001",
+        "palisade_worker_asleep_seconds_total{worker=\"0\"} 1.0",
+        "palisade_worker_sleeps_total{worker=\"0\"} 8",
         "palisade_country_flows_allowed_total{domain=\"web\",country=\"DE\"} 5",
         "palisade_patterns_total{pattern=\"sweep\"} 4",
         "palisade_sink_lines_total{sink=\"log\",fate=\"written\"} 9",

@@ -22,6 +22,7 @@ use crate::config::Poll;
 use crate::pace::Pace;
 use crate::publish::Publisher;
 use crate::pulse::Pulse;
+use crate::spent::Spent;
 use crate::{Error, mail, records};
 
 /// Drop records that may wait.
@@ -72,6 +73,7 @@ impl Drill {
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
             pace: Pace::default(),
+            spent: Spent::default(),
             inbox,
         };
         let mut worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
@@ -85,8 +87,8 @@ impl Drill {
 
     /// One turn of both sides; answers how many packets it took.
     pub fn turn(&mut self) -> usize {
-        let now = self.now();
-        self.worker.turn(Side::Outside, now) + self.worker.turn(Side::Inside, now)
+        let at_ns = self.worker.mind.clock.elapsed_ns();
+        self.worker.round(self.now_at(at_ns), at_ns)
     }
 
     /// What a worker does each millisecond beside its turns.
@@ -122,7 +124,11 @@ impl Drill {
     }
 
     fn now(&self) -> Now {
-        let now = self.worker.mind.clock.now();
+        self.now_at(self.worker.mind.clock.elapsed_ns())
+    }
+
+    fn now_at(&self, at_ns: u64) -> Now {
+        let now = self.worker.mind.clock.at(at_ns);
         Now { mono_ms: now.mono_ms + self.ahead_ms, ..now }
     }
 }

@@ -87,6 +87,7 @@ impl Bench {
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
             pace: Pace::default(),
+            spent: Spent::default(),
         };
         let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         let stopped = Arc::clone(&stop);
