@@ -163,6 +163,12 @@ impl Socket {
         }
     }
 
+    /// Whether the kernel has not taken all packets that were committed.
+    #[must_use]
+    pub fn unsent(&self) -> bool {
+        self.rings.tx.waiting() > 0
+    }
+
     /// Gives free frames to the kernel to receive into, and calls it if it asks for that.
     ///
     /// Call it every turn, not only after a receive: otherwise one moment of an empty free list

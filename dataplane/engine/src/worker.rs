@@ -163,7 +163,7 @@ impl Worker {
                 self.mind.spent.kept(begin_ns, self.mind.clock.elapsed_ns());
             }
             let Mind { clock, spent, .. } = &mut self.mind;
-            idle.wait(received, &self.sockets, (clock, spent));
+            idle.wait((at_ns, received), &self.sockets, (clock, spent));
         }
         self.finish()
     }
