@@ -24,6 +24,7 @@ mod status;
 mod stream;
 mod table;
 mod top;
+mod tune;
 mod words;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Drops(args) => drops::drops(&args),
         Command::Flows(args) => flow_table::flows(&args),
         Command::Top(args) => top::top(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::Reload(args) => reload::reload(&args),
         Command::Apply(args) => apply::apply(&args),
         Command::Confirm(args) => confirm::confirm(&args),

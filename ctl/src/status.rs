@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::Table;
-use engine::{DatabaseAge, ExceptionStatus, SandboxStatus, Status, TimeStatus, say};
+use engine::{DatabaseAge, ExceptionStatus, SandboxStatus, Status, TimeStatus, WorkerState, say};
 use hyper::Method;
 
 use crate::cli;
@@ -37,8 +37,8 @@ pub(crate) fn show(args: &cli::Status) -> ExitCode {
 }
 
 fn tables(status: &Status) -> String {
-    let Status { revision, uptime_s, flows, geo, .. } = status;
-    let mut text = format!("revision {revision}   up {uptime_s} s   flows {flows}\n");
+    let Status { revision, uptime_s, flows, geo, poll, .. } = status;
+    let mut text = format!("revision {revision}   up {uptime_s} s   flows {flows}   poll {poll}\n");
     for (name, database) in [("countries", Some(&geo.country)), ("operators", geo.asn.as_ref())] {
         let Some(DatabaseAge { source, age_days, .. }) = database else { continue };
         let age = age_days.map(|days| format!(", {days} days old")).unwrap_or_default();
@@ -140,7 +140,12 @@ fn workers(status: &Status) -> Table {
         ];
         let times = [worker.burst_ns.p50, worker.burst_ns.p99];
         let times = times.map(|time_ns| format!("{:.1}", time_ns as f64 / 1e3));
-        let first = [worker.core.to_string(), worker.queue.to_string(), worker.mode.clone()];
+        let mode = match worker.state {
+            WorkerState::Working | WorkerState::New => worker.mode.clone(),
+            WorkerState::Waiting => "(waits)".to_owned(),
+            WorkerState::Resting => "(rests)".to_owned(),
+        };
+        let first = [worker.core.to_string(), worker.queue.to_string(), mode];
         table.add_row(first.into_iter().chain(counts.iter().map(u64::to_string)).chain(times));
     }
     right(table, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])

@@ -50,7 +50,9 @@ pub use namespace::Namespace;
 pub use raw::{checksum, send_raw};
 pub(crate) use scratch::Scratch;
 pub use server::{Server, Service};
-pub use status::{Domain, Frames, FromCountry, Interface, Record, Records, Status, Why, Worker};
+pub use status::{
+    Domain, Frames, FromCountry, Interface, Record, Records, Stages, Status, Time, Why, Worker,
+};
 pub use tagger::{Tag, Tagger};
 pub use transfer::{End, Haul, Transfer};
 

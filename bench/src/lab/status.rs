@@ -23,6 +23,12 @@ pub struct Status {
     pub flows: u64,
     /// The ruleset in force.
     pub revision: u64,
+    /// How workers wait; nothing of a gateway that does not say.
+    #[serde(default)]
+    pub poll: String,
+    /// What the operator should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// One a worker.
     pub workers: Vec<Worker>,
     /// Outside and inside.
@@ -63,6 +69,12 @@ pub struct Interface {
     pub kernel_dropped: u64,
     /// Openers of TCP connections that the program held back while a ring overflowed.
     pub shed: u64,
+    /// Packets of queues without a worker, dropped by the fail mode.
+    #[serde(default)]
+    pub unserved_dropped: u64,
+    /// Packets of queues without a worker, bridged by the fail mode.
+    #[serde(default)]
+    pub unserved_bridged: u64,
 }
 
 /// What became of the drops.
@@ -85,6 +97,12 @@ pub struct Worker {
     pub queue: u32,
     /// The AF_XDP mode granted.
     pub mode: String,
+    /// `working`, `waiting`, `resting`; nothing of a gateway that does not say.
+    #[serde(default)]
+    pub state: String,
+    /// Where its time went.
+    #[serde(default)]
+    pub time: Time,
     /// Where its frames are.
     pub frames: Frames,
     /// Packets received.
@@ -97,6 +115,40 @@ pub struct Worker {
     pub dropped: BTreeMap<String, u64>,
     /// What became of the drops.
     pub records: Records,
+}
+
+/// Where a worker's time went since the start.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Time {
+    /// By what it did.
+    pub total_ns: Stages,
+    /// Of the idle time.
+    pub asleep_ns: u64,
+    /// How often it slept.
+    pub sleeps: u64,
+}
+
+/// Nanoseconds by what a worker did.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Stages {
+    /// Nothing came.
+    pub idle: u64,
+    /// Rings and frames.
+    pub receive: u64,
+    /// Verdicts.
+    pub classify: u64,
+    /// Sending.
+    pub transmit: u64,
+    /// Timeouts, counters.
+    pub housekeeping: u64,
+}
+
+impl Stages {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.idle + self.receive + self.classify + self.transmit + self.housekeeping
+    }
 }
 
 /// Where the frames of a worker are.

@@ -6,6 +6,7 @@ mod doctor;
 mod policy;
 mod see;
 mod top;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use policy::{Arriving, Check, Explain, Export, ExportNft, Format, NftFamily};
 pub(crate) use see::{Drops, Flows, Status};
 pub(crate) use top::Top;
+pub(crate) use tune::{Prefer, Tune};
 
 /// A geo-fencing packet filter for a gateway appliance.
 ///
@@ -37,6 +39,7 @@ Where to begin:
   palisade status                                 what it is doing
   palisade drops --follow                         what it drops, and why
   palisade top                                    the same, as rates on a screen
+  palisade tune                                   which cores, and how they wait
 
 docs/policy.md explains every key of a policy, docs/gateway.md those of gateway.toml,\ndocs/doctor.md every check of the machine.")]
 pub(crate) struct Cli {
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     Flows(Flows),
     /// Watch a running gateway: rates by domain, country, operator, reason, source and worker.
     Top(Top),
+    /// Propose cores, queues, burst and poll mode; measure them; change a running gateway.
+    Tune(Tune),
     /// Compile the policy again and put it in force without losing a packet.
     Reload(Reload),
     /// Put another policy in force, on trial where asked for.

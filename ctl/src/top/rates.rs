@@ -130,7 +130,9 @@ pub(super) struct Pace {
     pub(super) flows: Option<u64>,
     pub(super) burst_ns: Option<Burst>,
     pub(super) longest_pause_ms: Option<u64>,
-    /// Nothing after one answer alone.
+    /// Since the start.
+    pub(super) spent: Option<Time>,
+    /// Since the last answer; nothing after one alone.
     pub(super) time: Option<Shares>,
     pub(super) frames: Frames,
 }
@@ -336,7 +338,8 @@ fn sources(past: Past<'_>, now: &Sample) -> Option<Vec<Source>> {
 }
 
 fn pace(past: Past<'_>, worker: &Worker) -> Pace {
-    let same = |other: &&Worker| (other.core, other.queue) == (worker.core, worker.queue);
+    // A worker may go to another core; its queue stays.
+    let same = |other: &&Worker| other.queue == worker.queue;
     let count = |of: fn(&Worker) -> u64| {
         past.count(of(worker), |old| old.workers.iter().find(same).map(of))
     };
@@ -351,6 +354,7 @@ fn pace(past: Past<'_>, worker: &Worker) -> Pace {
         flows: worker.flows,
         burst_ns: worker.burst_ns,
         longest_pause_ms: worker.longest_pause_ms,
+        spent: worker.time,
         time: before.and_then(|before| shares(before, worker)),
         frames: worker.frames,
     }
@@ -358,7 +362,7 @@ fn pace(past: Past<'_>, worker: &Worker) -> Pace {
 
 /// Nothing where a clock went back: another worker stands there now.
 fn shares(before: &Worker, now: &Worker) -> Option<Shares> {
-    let (Time { total_ns: old, asleep_ns }, time) = (before.time?, now.time?);
+    let (Time { total_ns: old, asleep_ns, .. }, time) = (before.time?, now.time?);
     let Stages { idle, receive, classify, transmit, housekeeping } = time.total_ns;
     let idle = idle.checked_sub(old.idle)?;
     let receive = receive.checked_sub(old.receive)?;

@@ -109,11 +109,13 @@ pub(super) struct Worker {
 }
 
 /// Where a worker's time went since the start, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Time {
     pub(super) total_ns: Stages,
     #[serde(default)]
     pub(super) asleep_ns: u64,
+    #[serde(default)]
+    pub(super) sleeps: u64,
 }
 
 /// What each stage took.

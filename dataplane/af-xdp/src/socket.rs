@@ -100,8 +100,18 @@ impl Socket {
     /// Takes received packets, as many as `burst` has room for; answers how many.
     #[inline]
     pub fn receive<const N: usize>(&mut self, burst: &mut ArrayVec<Packet, N>) -> usize {
+        self.receive_up_to(burst, N)
+    }
+
+    /// The same, but at most so many.
+    #[inline]
+    pub fn receive_up_to<const N: usize>(
+        &mut self,
+        burst: &mut ArrayVec<Packet, N>,
+        most: usize,
+    ) -> usize {
         let rx = &mut self.rings.rx;
-        let Some(ready) = rx.ready(burst.remaining_capacity() as u32) else {
+        let Some(ready) = rx.ready(burst.remaining_capacity().min(most) as u32) else {
             self.faults.indices += 1;
             return 0;
         };

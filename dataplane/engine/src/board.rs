@@ -32,6 +32,11 @@ impl<T: Clone> Board<T> {
         true
     }
 
+    /// Shows what `write` puts there, whoever looks: for a moment in which no worker does.
+    pub(crate) fn put(&self, write: impl FnOnce(&mut T)) {
+        write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// A little of what was shown last, without a copy of the rest.
     pub(crate) fn look<U>(&self, at: impl FnOnce(&T) -> U) -> U {
         at(&self.0.lock().unwrap_or_else(PoisonError::into_inner))

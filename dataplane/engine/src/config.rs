@@ -7,7 +7,7 @@ mod tests;
 mod text;
 
 use std::{
-    fs,
+    fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -16,6 +16,7 @@ pub use af_xdp_rs::Mode;
 use filter::Timeouts;
 use lookup::document::{Document, LoadError, Problem, Source, suggest};
 use machine::Plan;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use self::drops::{Drops, Rotate, Syslog};
@@ -24,7 +25,8 @@ use self::text::{FileText, HistoryText, TimeoutsText};
 use crate::{Error, cores};
 
 /// How a worker waits for packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Poll {
     /// Never: the core is the worker's alone.
     Busy,
@@ -32,6 +34,24 @@ pub enum Poll {
     Adaptive,
     /// Sleeps whenever the rings are empty.
     Interrupt,
+}
+
+impl Poll {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("busy", Self::Busy), ("adaptive", Self::Adaptive), ("interrupt", Self::Interrupt)];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What the XDP program does when no worker serves a queue.
@@ -58,6 +78,9 @@ impl Default for HistoryConfig {
     }
 }
 
+/// Packets that a worker takes at a time when the configuration does not say, which is the most.
+const MOST_BURST: u32 = filter::BURST as u32;
+
 /// Revisions that are kept in memory, and in a folder, when the configuration does not say.
 const IN_MEMORY: usize = 64;
 const ON_DISK: u32 = 100;
@@ -65,6 +88,8 @@ const ON_DISK: u32 = 100;
 /// A validated `gateway.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where it stands, when it was read from a file.
+    pub file: Option<PathBuf>,
     /// The policy's path.
     pub policy: PathBuf,
     /// The interface towards the internet.
@@ -77,6 +102,8 @@ pub struct Config {
     pub mode: Mode,
     /// How workers wait.
     pub poll: Poll,
+    /// Packets that a worker takes at a time, at most.
+    pub burst: u8,
     /// UMEM frames per worker.
     pub frames: u32,
     /// Flow entries per worker.
@@ -101,8 +128,6 @@ pub struct Config {
 
 const MODES: [(&str, Mode); 4] =
     [("auto", Mode::Auto), ("zerocopy", Mode::ZeroCopy), ("copy", Mode::Copy), ("skb", Mode::Skb)];
-const POLLS: [(&str, Poll); 3] =
-    [("busy", Poll::Busy), ("adaptive", Poll::Adaptive), ("interrupt", Poll::Interrupt)];
 const FAILS: [(&str, FailMode); 2] = [("closed", FailMode::Closed), ("open", FailMode::Open)];
 
 impl Config {
@@ -116,6 +141,7 @@ impl Config {
         let source = Source { name: path.display().to_string(), text };
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::read(source, folder, last)
+            .map(|config| Self { file: std::path::absolute(path).ok(), ..config })
             .map_err(|problems| Error::Config(Box::new(LoadError::from(problems))))
     }
 
@@ -140,12 +166,14 @@ impl Config {
         let workers = file.workers;
         let control = file.control;
         let config = Self {
+            file: None,
             policy: folder.join(path(file.policy, "policy.toml")),
             outside,
             inside,
             cores: cores_of(&mut document, workers.cores, last_core),
             mode: choice(&mut document, workers.mode, "mode", &MODES),
-            poll: choice(&mut document, workers.poll, "poll mode", &POLLS),
+            poll: choice(&mut document, workers.poll, "poll mode", &Poll::ALL),
+            burst: number(&mut document, workers.burst, MOST_BURST, 1, MOST_BURST) as u8,
             frames: number(&mut document, workers.frames, 16_384, 512, 1 << 22),
             flows: number(&mut document, workers.flows, 1 << 20, 64, 1 << 26) as usize,
             timeouts: timeouts(&mut document, file.timeouts),

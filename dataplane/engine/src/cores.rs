@@ -3,9 +3,10 @@
 //! Read from sysfs, because lists made from the process's own affinity hide isolated cores
 //! (`Documentation/admin-guide/cputopology.rst`).
 
-use std::fs;
+use std::{ffi::CString, fs};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity, set_name};
 
 use crate::Error;
 
@@ -30,20 +31,50 @@ pub(crate) fn pin(core: usize) -> bool {
     core < CpuSet::MAX_CPU && core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
+/// How the threads of workers are named.
+pub(crate) fn worker_name(core: usize) -> String {
+    format!("worker-{core}")
+}
+
+/// Names the calling thread after the core that it works on.
+pub(crate) fn name(core: usize) {
+    // Names without a zero in them do not fail.
+    if let Ok(name) = CString::new(worker_name(core)) {
+        let _ = set_name(&name);
+    }
+}
+
 /// Lets the calling thread, and those it starts, run on every online core but `workers`; where no
 /// core is left the thread stays where it is and shares.
 pub(crate) fn keep_off(workers: &[usize]) {
-    let Ok(online) = online() else { return };
+    if let Some(others) = others(workers) {
+        // A refused affinity costs speed, not safety: the thread runs where it is.
+        let _ = sched_setaffinity(None, &others);
+    }
+}
+
+/// The same for all threads of this process that are no workers, after workers went elsewhere.
+pub(crate) fn keep_all_off(workers: &[usize]) {
+    let Some(others) = others(workers) else { return };
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let thread =
+            task.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
+        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if let Some(thread) = thread.filter(|_| !name.starts_with("worker-")) {
+            let _ = sched_setaffinity(Some(thread), &others);
+        }
+    }
+}
+
+/// All online cores but these; nothing when none is left.
+fn others(workers: &[usize]) -> Option<CpuSet> {
     let mut set = CpuSet::new();
-    for core in online.into_iter().filter(|core| !workers.contains(core)) {
+    for core in online().ok()?.into_iter().filter(|core| !workers.contains(core)) {
         if core < CpuSet::MAX_CPU {
             set.set(core);
         }
     }
-    if set.count() > 0 {
-        // A refused affinity costs speed, not safety: the thread runs where it is.
-        let _ = sched_setaffinity(None, &set);
-    }
+    (set.count() > 0).then_some(set)
 }
 
 #[cfg(test)]

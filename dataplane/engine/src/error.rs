@@ -69,6 +69,18 @@ pub enum Error {
         /// The cores that are online.
         online: Vec<usize>,
     },
+    /// There is nothing to forward between.
+    #[error("an interface is missing: try again when both are there")]
+    Away,
+    /// A core that the kernel does not give.
+    #[error(
+        "core {core} refuses to be pinned to: see `cat /proc/self/status | grep Cpus_allowed_list` of \
+         the gateway, and its cpuset"
+    )]
+    Pinned {
+        /// The core asked for.
+        core: usize,
+    },
     /// Capabilities are missing.
     #[error(
         "the process lacks {}: run it as root, or grant them \

@@ -1,15 +1,12 @@
 //! The flows of all workers, asked through their [mail](crate::mail).
 
-use std::{
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+use std::{net::IpAddr, sync::PoisonError};
 
 use filter::{Flow, Pair};
 use lookup::{Legend, Proto, Side};
 use serde::{Deserialize, Serialize};
 
-use crate::{line, logger::Legends, mail::Post, wanted::Network};
+use crate::{line, logger::Legends, mail::Posts, wanted::Network};
 
 /// A flow as `palisade flows --json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,11 +79,7 @@ const LIMIT: usize = 1000;
 ///
 /// # Errors
 /// A network that is none.
-pub(crate) fn all(
-    mail: &[Mutex<Post>],
-    legends: &Legends,
-    wanted: &WantedFlows,
-) -> Result<Flows, String> {
+pub(crate) fn all(mail: &Posts, legends: &Legends, wanted: &WantedFlows) -> Result<Flows, String> {
     let network = |text: &Option<String>| text.as_deref().map(Network::parse).transpose();
     let (from, to) = (network(&wanted.from)?, network(&wanted.to)?);
     let limit = wanted.limit.unwrap_or(LIMIT);
@@ -110,7 +103,7 @@ pub(crate) fn all(
 
 /// The flows of one conversation, or of all between its ends where its outer port is not known.
 pub(crate) fn of_pair(
-    mail: &[Mutex<Post>],
+    mail: &Posts,
     legends: &Legends,
     pair: Pair,
     exact: bool,
@@ -118,7 +111,7 @@ pub(crate) fn of_pair(
 ) -> Flows {
     let mut found = Flows::default();
     if exact {
-        for (worker, post) in mail.iter().enumerate() {
+        for (worker, post) in mail.all().iter().enumerate() {
             let answer = post.lock().unwrap_or_else(PoisonError::into_inner).one(pair);
             match answer {
                 Err(()) => found.silent.push(worker),
@@ -148,13 +141,13 @@ pub(crate) fn of_pair(
 
 /// Shows `take` the flows of all workers until it has enough.
 fn walk(
-    mail: &[Mutex<Post>],
+    mail: &Posts,
     legends: &Legends,
     found: &mut Flows,
     mut take: impl FnMut(&mut Flows, usize, Flow, Option<&Legend>) -> bool,
 ) {
     let mut known = None;
-    for (worker, post) in mail.iter().enumerate() {
+    for (worker, post) in mail.all().iter().enumerate() {
         if found.more {
             return;
         }

@@ -7,9 +7,11 @@
 //! What can be refused is asked for before an interface is touched. A thread that ends unasked stops
 //! the gateway too, but the programs stay on: the fail mode holds until the next start.
 
+mod assign;
+
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::AtomicBool,
         mpsc::{self, RecvTimeoutError},
     },
@@ -17,34 +19,41 @@ use std::{
     time::{Duration, Instant},
 };
 
+use filter::{DropRecord, Tally};
 use lookup::{Loaded, Problem};
+use rtrb::Consumer;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
 };
 use tokio::sync::oneshot;
 
+pub(crate) use self::assign::{Answer, Misfit};
 use crate::{
     Config, Error, Status,
+    board::Board,
     change::{self, Ask, Desk, Origin},
     control::Control,
     cores,
-    crew::{self, Crew, minds},
+    crew::{self, Crew},
     history::{Past, Who},
     logger::{Legends, Logger},
-    mail,
-    publish::Publisher,
+    mail::{self, Post},
+    publish::{Publisher, Reader},
     recent::Recent,
     records,
+    roster::{Book, Roster},
     sandbox::{Files, Kind, Sandbox},
     say,
     sinks::{self, Sinks},
     state::State,
     supervisor::Supervisor,
+    tallies::Tallies,
     thread::{Event, Thread, spawn},
     valve,
     view::View,
     watch::Watch,
+    worker::Snapshot,
 };
 
 /// Drop records that may wait for the logger, per worker: a second of them at the default rate.
@@ -53,6 +62,8 @@ const RING_RECORDS: usize = 16_384;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the first turn of all workers may take before the gateway looks for its interfaces again.
 const FIRST: Duration = Duration::from_secs(1);
+/// How often minds that are not at work do what is due: as often as a worker that sleeps.
+const REST: Duration = Duration::from_millis(10);
 /// At the end, how long a thread may take: longer only if the drop log's file system hangs.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -64,6 +75,9 @@ pub struct Gateway {
     warnings: Vec<Problem>,
     crew: Crew,
     sandbox: Sandbox,
+    /// Takes the drop rings of workers to the logger.
+    rings: mpsc::Sender<Consumer<DropRecord>>,
+    looked: Instant,
     logger: Thread<()>,
     control: Thread<Result<(), Error>>,
     valve: Thread<()>,
@@ -73,6 +87,9 @@ pub struct Gateway {
     supervisor: Supervisor,
     events: mpsc::Receiver<Event>,
 }
+
+/// What shows a worker: its board, its tally, the other end of its mail.
+type Shows = (Board<Snapshot>, Arc<Tally>, Post);
 
 /// The reload that a signal asked for, off the thread that waits for signals.
 #[derive(Debug, Default)]
@@ -99,10 +116,6 @@ impl Gateway {
         let Loaded { policy, ruleset, warnings, .. } = loaded;
         let files = Files::of(config, &policy);
         let policy = policy.source().text.clone();
-        let (senders, rings): (Vec<_>, _) =
-            config.cores.iter().map(|_| records::ring(RING_RECORDS)).unzip();
-        let (inboxes, mail): (Vec<_>, Vec<_>) = config.cores.iter().map(|_| mail::pair()).unzip();
-        let ends = senders.into_iter().zip(inboxes).collect();
         let legends = Legends::default();
         legends.add(ruleset.revision(), Arc::clone(ruleset.legend()));
         let ledger = Arc::new(sinks::ledger(&config.drops));
@@ -112,28 +125,38 @@ impl Gateway {
 
         let started = Instant::now();
         let mut publisher = Publisher::new(ruleset);
-        let minds = minds(config, ends, &mut publisher, started)?;
-        let tallies: Vec<_> = minds.iter().map(|mind| Arc::clone(mind.filter.tally())).collect();
+        let readers: Vec<_> = config.cores.iter().map(|_| publisher.reader()).collect();
+        let tallies = Tallies::default();
         let names = [config.outside.clone(), config.inside.clone()];
         let recent = Arc::new(Recent::new(names));
         let watch = config.drops.patterns.map(|every| Watch::new(tallies.clone(), every));
-        let logger = Logger::new(rings, legends.clone(), sinks, Arc::clone(&recent), watch);
+        let (rings, more) = mpsc::channel();
+        let logger = Logger::new(more, legends.clone(), sinks, Arc::clone(&recent), watch);
         let view = View {
             ledger,
             log: config.drops.path.clone(),
             tallies,
             recent,
             legends: legends.clone(),
-            mail: mail.into_iter().map(Mutex::new).collect(),
+            mail: mail::Posts::default(),
             sandbox: sandbox.clone(),
         };
-        let boards = minds.iter().map(|mind| mind.board.clone()).collect();
         let (sender, events) = mpsc::channel();
         signals(sender.clone(), sandbox.clone())?;
-        let mut crew = Crew::new(minds, sandbox.clone(), sender.clone());
+        let mut crew = Crew::new(config, started, sandbox.clone(), sender.clone())?;
+        let mut posts = Vec::new();
+        for (reader, &core) in readers.into_iter().zip(&config.cores) {
+            posts.push(join(&mut crew, config, core, reader, &rings)?);
+        }
         let interfaces = crew.start(config, &[])?.into();
-        let desk = Desk::new(config.policy.clone(), policy, publisher, legends, past);
-        let state = State::new(Arc::new(desk), boards, interfaces, view, started);
+        let desk = Arc::new(Desk::new(config.policy.clone(), policy, publisher, legends, past));
+        let roster = Book::new(Roster::of(config), config.file.clone());
+        let own = Some(sender.clone());
+        let state = State::new(desk, roster, interfaces, (view, started), own);
+        for (board, tally, post) in posts {
+            state.join(board, tally, post);
+        }
+        let crew = (crew, rings);
         let threads = (logger, control, supervisor);
         let means = (config, &sandbox);
         Self::beside(means, Arc::new(state), warnings, crew, threads, sender, events)
@@ -144,7 +167,7 @@ impl Gateway {
         means: (&Config, &Sandbox),
         state: Arc<State>,
         warnings: Vec<Problem>,
-        crew: Crew,
+        (crew, rings): (Crew, mpsc::Sender<Consumer<DropRecord>>),
         (logger, control, supervisor): (Logger, Control, Supervisor),
         sender: mpsc::Sender<Event>,
         events: mpsc::Receiver<Event>,
@@ -177,6 +200,8 @@ impl Gateway {
             warnings,
             crew,
             sandbox,
+            rings,
+            looked: Instant::now(),
             logger,
             control,
             valve,
@@ -208,7 +233,8 @@ impl Gateway {
     pub fn run(mut self) -> Result<Status, Error> {
         self.serve();
         let ended = loop {
-            match self.events.recv_timeout(LOOK) {
+            match self.events.recv_timeout(if self.crew.rests() { REST } else { LOOK }) {
+                Ok(Event::Assign(assignment)) => self.assign(*assignment),
                 Ok(Event::Reload) => self.reload.again = true,
                 Ok(Event::Turn) => self.state.view().ledger.turn(),
                 Ok(Event::Ended(thread)) => break Some(thread),
@@ -216,7 +242,12 @@ impl Gateway {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.reload.turn(&self.state, &self.sandbox, &mut self.supervisor);
-            self.look();
+            self.crew.rest();
+            self.expire();
+            if self.looked.elapsed() >= LOOK {
+                self.looked = Instant::now();
+                self.look();
+            }
             self.supervisor.turn(|| self.crew.moved(), || self.state.line());
         };
         self.supervisor.stopping();
@@ -332,6 +363,22 @@ fn check_rights() -> Result<(), Error> {
     let missing = machine::capabilities::missing()
         .map_err(Error::io("read", "the process's capabilities"))?;
     if missing.is_empty() { Ok(()) } else { Err(Error::Capabilities { missing }) }
+}
+
+/// A mind for the next queue: its records to the logger; what shows it is to be told of it.
+fn join(
+    crew: &mut Crew,
+    config: &Config,
+    core: usize,
+    rules: Reader,
+    rings: &mpsc::Sender<Consumer<DropRecord>>,
+) -> Result<Shows, Error> {
+    let (records, ring) = records::ring(RING_RECORDS);
+    let (inbox, post) = mail::pair();
+    let mind = crew.join(config, core, (records, inbox), rules)?;
+    // A logger that has ended ends the gateway.
+    let _ = rings.send(ring);
+    Ok((mind.board.clone(), Arc::clone(mind.filter.tally()), post))
 }
 
 fn check_cores(config: &Config) -> Result<(), Error> {

@@ -18,7 +18,7 @@ use af_xdp_rs::{Socket, wait};
 
 use crate::{clock::Clock, config::Poll, spent::Spent};
 
-/// How long an adaptive worker spins: about what a wake-up costs (bench/record/poll-2026-11-25.json).
+/// How long an adaptive worker spins: about what a wake-up costs, which `palisade-bench poll` measures.
 const SPIN_NS: u64 = 50_000;
 /// The longest sleep: counters, timeouts and a stop wait no longer than this.
 const NAP: Duration = Duration::from_millis(10);
@@ -26,9 +26,8 @@ const NAP: Duration = Duration::from_millis(10);
 const SHORT_NAP: Duration = Duration::from_micros(100);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Idle {
-    poll: Poll,
     /// When the pause began: the first round that brought nothing.
     since_ns: Option<u64>,
     /// The last pause was no longer than a spin.
@@ -36,14 +35,11 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
-    pub(crate) fn new(poll: Poll) -> Self {
-        Self { poll, since_ns: None, short: false }
-    }
-
     /// After the round that began then and brought `received` packets.
     #[inline]
     pub(crate) fn wait(
         &mut self,
+        poll: Poll,
         (at_ns, received): (u64, usize),
         sockets: &[Socket; 2],
         (clock, spent): (&Clock, &mut Spent),
@@ -51,7 +47,7 @@ impl Idle {
         if !self.pauses(at_ns, received) {
             return;
         }
-        if self.spins(at_ns) {
+        if self.spins(poll, at_ns) {
             hint::spin_loop();
             return;
         }
@@ -73,8 +69,8 @@ impl Idle {
     }
 
     /// Whether a worker that has nothing to do goes on looking.
-    fn spins(&self, at_ns: u64) -> bool {
-        match self.poll {
+    fn spins(&self, poll: Poll, at_ns: u64) -> bool {
+        match poll {
             Poll::Busy => true,
             Poll::Interrupt => false,
             Poll::Adaptive => {
@@ -91,12 +87,12 @@ mod tests {
 
     /// Plays packets that come at these times, rounds a microsecond apart; when it slept.
     fn play(poll: Poll, packets_ns: &[u64], until_ns: u64) -> Vec<bool> {
-        let mut idle = Idle::new(poll);
+        let mut idle = Idle::default();
         (0..until_ns / 1000)
             .map(|round| {
                 let at_ns = round * 1000;
                 let received = packets_ns.iter().filter(|packet| **packet == at_ns).count();
-                idle.pauses(at_ns, received) && !idle.spins(at_ns)
+                idle.pauses(at_ns, received) && !idle.spins(poll, at_ns)
             })
             .collect()
     }

@@ -1,18 +1,15 @@
 //! The two interfaces of a gateway: checked, opened queue by queue, and let go again.
 
+mod queue;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use af_xdp_rs::{
-    AttachMode, FailMode as Fail, Interface as Link, Mode, Program, Socket, SocketConfig, Umem,
-    UmemConfig,
+    AttachMode, FailMode as Fail, Interface as Link, Mode, Program, Socket, UmemConfig,
 };
 
-use crate::{
-    Config, Error, FailMode, say,
-    status::InterfaceStatus,
-    tags::Tags,
-    worker::{Wires, Worker},
-};
+pub(crate) use self::queue::{serve, unserve, wires};
+use crate::{Config, Error, FailMode, say, status::InterfaceStatus, tags::Tags, worker::Wires};
 
 /// An interface that a gateway serves.
 #[derive(Debug)]
@@ -50,8 +47,8 @@ impl Pair {
                 return Err(Error::TooFewQueues { interface: link.name.clone(), queues, workers });
             }
         }
-        let umem = umem_for(config.frames, &links)?;
         let [outside, inside] = links;
+        let umem = umem_for(config.frames, [&outside, &inside])?;
         let (to_outside, to_inside) = (outside.index, inside.index);
         Ok(Self {
             interfaces: [
@@ -68,23 +65,8 @@ impl Pair {
     /// # Errors
     /// What the kernel refuses, with the way out.
     pub(crate) fn sockets(&self, queue: u32) -> Result<Wires, Error> {
-        let (umem, mut free) = Umem::new(&self.umem)?;
         let [outside, inside] = &self.interfaces;
-        let config = SocketConfig { mode: self.mode, ..SocketConfig::for_frames(self.umem.frames) };
-        let queues = [(&outside.link, queue), (&inside.link, queue)];
-        // In the kernel's order: of two gateways that start over the same pair, one gets both.
-        let mut sockets = if outside.link.index < inside.link.index {
-            Socket::pair(&umem, queues, &config)?
-        } else {
-            let [outside, inside] = queues;
-            let [inside, outside] = Socket::pair(&umem, [inside, outside], &config)?;
-            [outside, inside]
-        };
-        // Before a program is attached: the first frame may come before the worker's first turn.
-        for socket in &mut sockets {
-            socket.refill(&mut free);
-        }
-        Ok(Wires { umem, free, sockets })
+        queue::sockets([outside, inside], &self.umem, self.mode, queue)
     }
 
     /// Remembers what the interfaces that are still there were before they were first served.
@@ -106,12 +88,11 @@ impl Pair {
     /// # Errors
     /// A foreign XDP program, or what the kernel refuses. What was attached is detached again, but not
     /// where it took the place of another one of ours: there the fail mode holds on.
-    pub(crate) fn attach(&self, workers: &[Worker]) -> Result<(), Error> {
-        let attached = self
-            .interfaces
-            .iter()
-            .enumerate()
-            .try_for_each(|(side, interface)| interface.attach(self.mode, workers, side));
+    pub(crate) fn attach(&self, wires: &[Wires]) -> Result<(), Error> {
+        let attached = self.interfaces.iter().enumerate().try_for_each(|(side, interface)| {
+            let sockets = wires.iter().map(|wires| &wires.sockets[side]);
+            interface.attach(self.mode, sockets)
+        });
         if attached.is_err() {
             self.interfaces.iter().for_each(Interface::retreat);
         }
@@ -137,7 +118,11 @@ impl Interface {
         Ok(Self { link, side, inherited, program, tags })
     }
 
-    fn attach(&self, mode: Mode, workers: &[Worker], side: usize) -> Result<(), Error> {
+    fn attach<'a>(
+        &self,
+        mode: Mode,
+        sockets: impl Iterator<Item = &'a Socket>,
+    ) -> Result<(), Error> {
         let mut program = lock(&self.program);
         let mode = match mode {
             Mode::Auto => AttachMode::Auto,
@@ -145,8 +130,8 @@ impl Interface {
             Mode::Skb => AttachMode::Generic,
         };
         // Served before attached: the first frame already finds its worker.
-        for (queue, worker) in (0..).zip(workers) {
-            program.serve(queue, &worker.sockets()[side])?;
+        for (queue, socket) in (0..).zip(sockets) {
+            program.serve(queue, socket)?;
         }
         if !self.link.promiscuous {
             self.link.set_promiscuous(true)?;
@@ -163,6 +148,12 @@ impl Interface {
         } else if let Err(error) = lock(&self.program).retreat() {
             say(&error);
         }
+    }
+
+    /// Queues that it had when it was opened: the program knows no more.
+    #[must_use]
+    pub(crate) fn queues(&self) -> u32 {
+        self.link.rx_queues.min(self.link.tx_queues)
     }
 
     /// The kernel's number of the interface.
@@ -228,7 +219,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The smallest frame that holds a packet of either interface's MTU.
-fn umem_for(frames: u32, links: &[Link; 2]) -> Result<UmemConfig, Error> {
+fn umem_for(frames: u32, links: [&Link; 2]) -> Result<UmemConfig, Error> {
     let limit = machine::frame::largest_mtu();
     if let Some(link) = links.iter().find(|link| link.mtu_bytes > limit) {
         let (interface, mtu) = (link.name.clone(), link.mtu_bytes);

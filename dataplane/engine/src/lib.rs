@@ -29,6 +29,7 @@ mod log;
 mod logger;
 mod mail;
 mod metrics;
+mod orders;
 mod pace;
 mod pattern;
 mod privilege;
@@ -36,6 +37,7 @@ mod publish;
 mod pulse;
 mod recent;
 mod records;
+mod roster;
 mod routes;
 mod sandbox;
 mod say;
@@ -63,13 +65,15 @@ pub use error::Error;
 pub use flows::{FlowStatus, Flows, WantedFlows};
 pub use gateway::Gateway;
 pub use history::{Confirmation, Database, Entry, EntryFacts, How, Who};
+pub use roster::{Roster, RosterChange, WantedRoster, Workers};
 pub use routes::rehearsal;
 pub use sandbox::SandboxStatus;
 pub use say::say;
 pub use standing::{ExceptionStatus, PendingStatus, PolicyStatus};
 pub use status::{
     AsnStatus, BurstTimes, CountryStatus, DomainStatus, FrameCounts, InterfaceStatus, PacketTimes,
-    Packets, RecordCounts, SinkStatus, SourceStatus, Stages, Status, TimeStatus, WorkerStatus,
+    Packets, RecordCounts, SinkStatus, SourceStatus, Stages, Status, TimeStatus, WorkerState,
+    WorkerStatus,
 };
 pub use wanted::{Choice, Facts, Wanted};
 pub use worker::drill::Drill;

@@ -15,6 +15,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
     },
     thread,
     time::{Duration, Instant},
@@ -69,6 +70,8 @@ impl Legends {
 #[derive(Debug)]
 pub(crate) struct Logger {
     rings: Vec<Consumer<DropRecord>>,
+    /// Rings of workers that come later.
+    more: Receiver<Consumer<DropRecord>>,
     legends: Legends,
     /// The legend of the last record: nearly always the next one's too.
     legend: Option<Known>,
@@ -80,15 +83,16 @@ pub(crate) struct Logger {
 }
 
 impl Logger {
-    /// What writes the records of `rings` to `sinks`.
+    /// What writes the records of the rings that come from `more` to `sinks`.
     pub(crate) fn new(
-        rings: Vec<Consumer<DropRecord>>,
+        more: Receiver<Consumer<DropRecord>>,
         legends: Legends,
         sinks: Sinks,
         recent: Arc<Recent>,
         watch: Option<Watch>,
     ) -> Self {
-        Self { rings, legends, legend: None, sinks, recent, watch, batch: Vec::with_capacity(TURN) }
+        let (rings, legend, batch) = (Vec::new(), None, Vec::with_capacity(TURN));
+        Self { rings, more, legends, legend, sinks, recent, watch, batch }
     }
 
     /// Writes until `stop` is set and the rings are empty, or the log takes no more.
@@ -120,6 +124,7 @@ impl Logger {
     /// Takes what stands in the rings now, as far as the log has room; returns how many records.
     fn drain(&mut self) -> usize {
         let mut rings = std::mem::take(&mut self.rings);
+        rings.extend(self.more.try_iter());
         let mut taken = 0;
         for ring in &mut rings {
             if !self.sinks.room() {

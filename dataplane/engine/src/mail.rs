@@ -10,6 +10,7 @@
 //! question, so that one nobody waited for is known as such.
 
 use std::{
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -58,6 +59,22 @@ pub(crate) struct Post {
     asks: Producer<(u32, Ask)>,
     answers: Consumer<(u32, Answer)>,
     number: u32,
+}
+
+/// The other ends of all workers, in the order of their queues.
+#[derive(Debug, Default)]
+pub(crate) struct Posts(Mutex<Vec<Arc<Mutex<Post>>>>);
+
+impl Posts {
+    /// Another worker's.
+    pub(crate) fn add(&self, post: Post) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(Mutex::new(post)));
+    }
+
+    /// Those of now.
+    pub(crate) fn all(&self) -> Vec<Arc<Mutex<Post>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Both ends.

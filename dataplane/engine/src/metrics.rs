@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{RecordCounts, Stages, Status, standing};
+use crate::{RecordCounts, Stages, Status, WorkerState, standing};
 
 /// Encodes one status.
 ///
@@ -144,6 +144,26 @@ fn workers(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
                 },
             )
         }),
+    )?;
+    let states = [
+        ("working", WorkerState::Working),
+        ("waiting", WorkerState::Waiting),
+        ("resting", WorkerState::Resting),
+    ];
+    gauges(
+        encoder,
+        "workers",
+        "Workers, by whether they work",
+        states.into_iter().map(|(name, state)| {
+            let count = status.workers.iter().filter(|worker| worker.state == state).count();
+            ([("state", name.to_owned())], count as f64)
+        }),
+    )?;
+    gauge(
+        encoder,
+        "burst_packets",
+        "Packets that a worker takes at a time, at most",
+        status.burst.into(),
     )?;
     gauges(
         encoder,

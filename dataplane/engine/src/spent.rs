@@ -8,7 +8,7 @@
 //! lands in one stage: a round that brought packets is busy, one that brought none is idle. How busy
 //! time divides into receiving, classifying and transmitting is measured in one busy round of 16 and
 //! extended to the others when counters are shown. An unmeasured round costs two additions and a
-//! branch a stage; a measured one four clock reads. `palisade-bench pipeline` shows no difference.
+//! branch a stage; a measured one five clock reads.
 
 use crate::{
     clock::Clock,

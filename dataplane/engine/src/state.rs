@@ -2,22 +2,25 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     time::Instant,
 };
 
-use filter::DropReason;
+use filter::{DropReason, Tally};
 
 use crate::{
     Error, GeoAge,
     board::Board,
     change::Desk,
     interface::Interface,
+    mail::Post,
     recent::Recent,
+    roster,
     spent::Shown,
     standing,
-    status::{Packets, RecordCounts, Status, WorkerStatus},
+    status::{Packets, RecordCounts, Status, WorkerState, WorkerStatus},
     tallies,
+    thread::Event,
     view::View,
     worker::Snapshot,
 };
@@ -26,10 +29,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct State {
     desk: Arc<Desk>,
-    workers: Vec<Board<Snapshot>>,
+    /// In the order of their queues.
+    workers: Mutex<Vec<Board<Snapshot>>>,
+    roster: roster::Book,
     interfaces: Mutex<Served>,
     view: View,
     started: Instant,
+    /// The gateway's own thread; nobody's in a rehearsal.
+    events: Option<mpsc::Sender<Event>>,
 }
 
 /// The interfaces, outside first.
@@ -48,14 +55,42 @@ impl State {
     #[must_use]
     pub(crate) fn new(
         desk: Arc<Desk>,
-        workers: Vec<Board<Snapshot>>,
+        roster: roster::Book,
         interfaces: Vec<Interface>,
-        view: View,
-        started: Instant,
+        (view, started): (View, Instant),
+        events: Option<mpsc::Sender<Event>>,
     ) -> Self {
         let interfaces =
             Mutex::new(Served { interfaces, unserved: Default::default(), missing: None });
-        Self { desk, workers, interfaces, view, started }
+        let workers = Mutex::default();
+        Self { desk, workers, roster, interfaces, view, started, events }
+    }
+
+    /// Shows another worker: the one of the next queue.
+    pub(crate) fn join(&self, board: Board<Snapshot>, tally: Arc<Tally>, post: Post) {
+        lock(&self.workers).push(board);
+        self.view.tallies.add(tally);
+        self.view.mail.add(post);
+    }
+
+    /// Who works where.
+    pub(crate) fn roster(&self) -> &roster::Book {
+        &self.roster
+    }
+
+    /// Tells the gateway's own thread; `false` when there is none any more.
+    pub(crate) fn tell(&self, event: Event) -> bool {
+        self.events.as_ref().is_some_and(|events| events.send(event).is_ok())
+    }
+
+    /// Queues that both interfaces have.
+    pub(crate) fn queues(&self) -> u32 {
+        lock(&self.interfaces).interfaces.iter().map(Interface::queues).min().unwrap_or(0)
+    }
+
+    /// Shows `body` the interfaces, which stay as they are meanwhile.
+    pub(crate) fn served<T>(&self, body: impl FnOnce(&[Interface]) -> T) -> T {
+        body(&lock(&self.interfaces).interfaces)
     }
 
     /// Where the policy in force is changed.
@@ -100,7 +135,7 @@ impl State {
     /// kernel dropped there so far.
     pub(crate) fn each_queue(&self, mut turn: impl FnMut([usize; 2], &Interface, u32, u64)) {
         let served = lock(&self.interfaces);
-        for (place, worker) in self.workers.iter().enumerate() {
+        for (place, worker) in lock(&self.workers).iter().enumerate() {
             let (queue, dropped) = worker.look(|shown| (shown.queue, shown.kernel_dropped));
             for (side, (interface, dropped)) in served.interfaces.iter().zip(dropped).enumerate() {
                 turn([place, side], interface, queue, dropped);
@@ -110,7 +145,7 @@ impl State {
 
     /// How many workers there are.
     pub(crate) fn workers(&self) -> usize {
-        self.workers.len()
+        lock(&self.workers).len()
     }
 
     /// Takes the programs off both interfaces.
@@ -130,7 +165,7 @@ impl State {
         format!(
             "{}, {} worker(s), revision {revision}{trial}",
             names.join(" <-> "),
-            self.workers.len()
+            self.roster.now().cores.len()
         )
     }
 
@@ -143,8 +178,10 @@ impl State {
     #[must_use]
     pub(crate) fn status(&self) -> Status {
         let standing = self.desk.standing();
+        let roster = self.roster.now();
         let ruleset = &standing.ruleset;
-        let snapshots: Vec<Snapshot> = self.workers.iter().map(Board::read).collect();
+        let mut snapshots: Vec<Snapshot> = lock(&self.workers).iter().map(Board::read).collect();
+        snapshots.retain(|worker| worker.state != WorkerState::New);
         let workers: Vec<WorkerStatus> = snapshots.iter().map(worker_status).collect();
         let mut status = Status {
             flows: workers.iter().map(|worker| worker.flows).sum(),
@@ -155,6 +192,8 @@ impl State {
             sinks: self.view.ledger.status(&self.view.log.to_string_lossy()),
             patterns: patterns(&self.view.recent),
             sandbox: self.view.sandbox.status(),
+            poll: roster.poll.to_string(),
+            burst: roster.burst.into(),
             uptime_s: self.started.elapsed().as_secs(),
             ..Status::default()
         };
@@ -164,11 +203,12 @@ impl State {
         let mut spent = Shown::default();
         snapshots.iter().for_each(|worker| spent.add(&worker.spent));
         status.time = spent.status();
-        tallies::fill(&mut status, &self.view.tallies, ruleset.legend());
+        tallies::fill(&mut status, &self.view.tallies.all(), ruleset.legend());
         status.warnings = status.geo.warnings(ruleset).iter().map(ToString::to_string).collect();
         status.warnings.extend(standing::warnings(&standing));
         status.warnings.extend(self.view.ledger.troubles());
         status.warnings.extend(status.sandbox.warning());
+        status.warnings.extend(self.roster.warning());
         let served = lock(&self.interfaces);
         let places = served.interfaces.iter().zip(&served.unserved).enumerate();
         status.interfaces = places
@@ -207,6 +247,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         core: snapshot.core,
         queue: snapshot.queue,
         mode: snapshot.mode.clone(),
+        state: snapshot.state,
         frames: snapshot.frames,
         flows: counters.flows,
         revision: snapshot.revision,

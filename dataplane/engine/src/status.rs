@@ -22,6 +22,10 @@ pub struct Status {
     pub policy: PolicyStatus,
     /// Where the time of all workers goes.
     pub time: TimeStatus,
+    /// How workers wait: `busy`, `adaptive`, `interrupt`.
+    pub poll: String,
+    /// Packets that a worker takes at a time, at most.
+    pub burst: u32,
     /// One a worker.
     pub workers: Vec<WorkerStatus>,
     /// The two interfaces.
@@ -92,6 +96,8 @@ pub struct WorkerStatus {
     pub queue: u32,
     /// The mode that the kernel granted; the lesser one where the interfaces differ.
     pub mode: String,
+    /// Whether it works.
+    pub state: WorkerState,
     /// Where its frames are.
     pub frames: FrameCounts,
     /// Entries of its flow table.
@@ -108,6 +114,21 @@ pub struct WorkerStatus {
     /// Its packets.
     #[serde(flatten)]
     pub packets: Packets,
+}
+
+/// Whether a worker works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerState {
+    /// It never has, and is not shown.
+    #[default]
+    New,
+    /// It serves its queue.
+    Working,
+    /// An interface is missing.
+    Waiting,
+    /// It was taken from its queue, whose packets fall to the fail mode; its counters stay.
+    Resting,
 }
 
 /// Times of bursts in nanoseconds; one burst in eight is timed, quantiles are at most 12.5 % too high.

@@ -1,6 +1,11 @@
 //! What the workers count by country, source and network, put together for `status` and the log.
 
-use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use filter::{DomainTally, Tally};
 use lookup::Legend;
@@ -14,6 +19,22 @@ use crate::{
 const SOURCES: usize = 20;
 /// Operators shown.
 const ASNS: usize = 50;
+
+/// The tallies of all workers, those among them that came later; shared by all who read them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies(Arc<Mutex<Vec<Arc<Tally>>>>);
+
+impl Tallies {
+    /// Another worker's.
+    pub(crate) fn add(&self, tally: Arc<Tally>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(tally);
+    }
+
+    /// Those of now.
+    pub(crate) fn all(&self) -> Vec<Arc<Tally>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Seconds since 1970 UTC, as workers note them.
 pub(crate) fn now_s() -> u32 {

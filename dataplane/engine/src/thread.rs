@@ -16,6 +16,9 @@ use std::{
 
 use crate::{
     Config, Error, cores,
+    gateway::Answer,
+    history::Who,
+    roster::WantedRoster,
     sandbox::{Kind, Sandbox},
 };
 
@@ -28,8 +31,18 @@ pub(crate) enum Event {
     Reload,
     /// A signal asks for the drop log to be begun anew.
     Turn,
+    /// Somebody asks for another roster.
+    Assign(Box<Assignment>),
     /// A thread is over before it was asked to.
     Ended(String),
+}
+
+/// Another roster, who asks for it, and where the answer goes.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) wanted: WantedRoster,
+    pub(crate) who: Who,
+    pub(crate) answer: Answer,
 }
 
 /// Tells the gateway that a thread is over, however it ended, unless it was asked to.

@@ -109,9 +109,10 @@ impl Valve {
 
 /// Sets the valves of all queues until `stop` is set.
 pub(crate) fn run(state: &State, stop: &AtomicBool) {
-    let mut valves = vec![[Valve::default(); 2]; state.workers()];
+    let mut valves = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TURN);
+        valves.resize(state.workers(), [Valve::default(); 2]);
         state.each_queue(|[place, side], interface, queue, dropped| {
             let Some(valve) = valves.get_mut(place).and_then(|both| both.get_mut(side)) else {
                 return;

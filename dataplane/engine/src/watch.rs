@@ -11,11 +11,10 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use filter::{DomainTally, DropRecord, RegionCounters, Source, Tally};
+use filter::{DomainTally, DropRecord, RegionCounters, Source};
 use lookup::{Legend, Region};
 
 use crate::{
@@ -25,7 +24,7 @@ use crate::{
     logger::Legends,
     pattern::{Exemplar, Facts, Kind, Pattern},
     recent::Recent,
-    tallies::{joined, now_s},
+    tallies::{Tallies, joined, now_s},
     wanted::Network,
 };
 
@@ -46,7 +45,7 @@ const AGAIN: Duration = Duration::from_secs(1200);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    tallies: Vec<Arc<Tally>>,
+    tallies: Tallies,
     interval: Duration,
     last: Instant,
     /// Domains as they were an interval ago; `None` is what has no domain.
@@ -71,7 +70,7 @@ struct Scene<'a> {
 
 impl Watch {
     /// Watches these workers.
-    pub(crate) fn new(tallies: Vec<Arc<Tally>>, interval: Duration) -> Self {
+    pub(crate) fn new(tallies: Tallies, interval: Duration) -> Self {
         let (before, probed) = (HashMap::new(), HashMap::new());
         Self { tallies, interval, last: Instant::now(), before, probed }
     }
@@ -92,10 +91,11 @@ impl Watch {
             interval_s: interval.as_secs().max(1),
         };
         let names = legend.domains().iter().map(|domain| Some(domain.name.clone()));
+        let tallies = self.tallies.all();
         let mut patterns = Vec::new();
         let mut kept = HashMap::new();
         for name in names.chain([None]) {
-            let all = joined(&self.tallies, name.as_deref(), now_s());
+            let all = joined(&tallies, name.as_deref(), now_s());
             let before = self.before.remove(&name);
             let known = before.is_some();
             let before = before.unwrap_or_default();
@@ -117,11 +117,12 @@ impl Watch {
     fn services(&mut self, scene: &Scene<'_>, now: Instant, patterns: &mut Vec<Pattern>) {
         self.probed.retain(|_, (_, told)| now.saturating_duration_since(*told) < AGAIN);
         let now_s = now_s();
+        let tallies = self.tallies.all();
         let mut most = MOST * 2;
         for (service, domain) in scene.legend.services() {
             let domain = scene.legend.domain_name(*domain);
             let mut spread = filter::Spread::default();
-            for tally in &self.tallies {
+            for tally in &tallies {
                 spread.join(&tally.service_networks(domain, service, now_s));
             }
             let networks = spread.estimate();

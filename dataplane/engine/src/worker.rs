@@ -10,100 +10,38 @@
 //! is empty between turns, which is where counters are shown and a new ruleset is taken.
 
 pub(crate) mod drill;
+mod mind;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
-use filter::{Action, Actions, BURST, Counters, Filter, Now};
+use filter::{Action, Actions, BURST, Now};
 use lookup::Side;
 
+pub(crate) use self::mind::{Mind, Snapshot, Wires};
 use crate::{
-    board::Board,
-    clock::Clock,
-    config::Poll,
+    cores,
     idle::Idle,
-    mail::Inbox,
-    pace::Pace,
-    publish::Reader,
-    pulse::Pulse,
-    records::Sender,
+    orders::{End, Orders},
     say,
-    spent::{Shown, Spent, Stage},
-    status::{BurstTimes, FrameCounts},
+    spent::Stage,
+    status::{FrameCounts, WorkerState},
 };
 
 /// Housekeeping is due after this many milliseconds, busy or idle.
 const HOUSEKEEPING_MS: u64 = 1;
 /// The wall clock is read again, and the counters are shown, after this many.
 const SHOW_MS: u64 = 10;
-/// At the end, how long packets that were given to the kernel may take to leave.
+/// At the end, how long packets that were given to the kernel may take to leave, and to come.
 const DRAIN: Duration = Duration::from_millis(200);
-
-/// What a worker shows of itself, taken between two bursts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Snapshot {
-    pub(crate) core: usize,
-    pub(crate) queue: u32,
-    pub(crate) mode: String,
-    pub(crate) revision: u32,
-    pub(crate) counters: Counters,
-    pub(crate) frames: FrameCounts,
-    /// Packets that the kernel dropped for want of a frame or of room, outside and inside.
-    pub(crate) kernel_dropped: [u64; 2],
-    /// The longest that it went without housekeeping.
-    pub(crate) longest_pause_ms: u64,
-    /// How long its bursts take.
-    pub(crate) burst_ns: BurstTimes,
-    /// Where its time goes.
-    pub(crate) spent: Shown,
-}
-
-/// What a worker moves frames with: one queue of the two interfaces as they are now.
-#[derive(Debug)]
-pub(crate) struct Wires {
-    /// The memory that both sockets share.
-    pub umem: Umem,
-    /// The frames that are in no ring.
-    pub free: FreeList,
-    /// Sockets of outside and inside.
-    pub sockets: [Socket; 2],
-}
-
-/// What a worker knows: it outlives the interfaces, and goes on over the next ones.
-#[derive(Debug)]
-pub(crate) struct Mind {
-    /// What judges.
-    pub filter: Filter,
-    /// Where the ruleset comes from.
-    pub rules: Reader,
-    /// Where drop records go.
-    pub records: Sender,
-    /// Who asks about its flows.
-    pub inbox: Inbox,
-    /// The time.
-    pub clock: Clock,
-    /// How to wait.
-    pub poll: Poll,
-    /// Where the counters are shown.
-    pub board: Board<Snapshot>,
-    /// Where it shows that it goes on.
-    pub pulse: Pulse,
-    /// What the kernel dropped of interfaces that are gone, outside and inside.
-    pub kernel_dropped: [u64; 2],
-    /// The longest that it went without housekeeping.
-    pub longest_pause_ms: u64,
-    /// How long bursts take.
-    pub pace: Pace,
-    /// Where time goes.
-    pub spent: Spent,
-}
+/// A queue that nothing is sent to any more is empty after so long without a packet.
+const DRY: Duration = Duration::from_millis(3);
 
 /// A mind at its wires.
 #[derive(Debug)]
@@ -120,32 +58,24 @@ impl Worker {
         let Wires { umem, free, sockets } = wires;
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
-        while !mind.board.show(|slot| mode.clone_into(&mut slot.mode)) {
-            thread::yield_now();
-        }
+        mind.board.put(|slot| {
+            mode.clone_into(&mut slot.mode);
+            slot.state = WorkerState::Working;
+        });
         Self { sockets, umem, free, mind }
     }
 
-    /// The mind of a worker that was never put to work.
-    pub(crate) fn leave(self) -> Mind {
-        self.mind
-    }
-
-    /// Outside and inside.
-    pub(crate) fn sockets(&self) -> &[Socket; 2] {
-        &self.sockets
-    }
-
-    /// Forwards until `stop` is set; then the last records are out and every frame is home.
-    pub(crate) fn run(mut self, stop: &AtomicBool) -> Mind {
-        let mut idle = Idle::new(self.mind.poll);
+    /// Forwards until it is told to end; then the last records are out and every frame is home.
+    pub(crate) fn run(mut self, orders: &Orders) -> Mind {
+        let mut idle = Idle::default();
         let start_ns = self.mind.clock.elapsed_ns();
         self.mind.spent.start(start_ns);
         let (mut kept_ms, mut shown_ms) = (self.mind.clock.at(start_ns).mono_ms, 0);
-        while !stop.load(Ordering::Relaxed) {
+        self.go(orders);
+        while orders.end() == End::Never {
             let at_ns = self.mind.clock.elapsed_ns();
             let now = self.mind.clock.at(at_ns);
-            let received = self.round(now, at_ns);
+            let received = self.round(now, at_ns, orders.burst());
             if now.mono_ms >= kept_ms + HOUSEKEEPING_MS {
                 let begin_ns = self.mind.clock.elapsed_ns();
                 let pause_ms = now.mono_ms - kept_ms;
@@ -155,6 +85,7 @@ impl Worker {
                 self.mind.filter.housekeep(now, &mut self.mind.records);
                 self.mind.records.commit();
                 self.mind.inbox.serve(&self.mind.filter, now, received == 0);
+                self.go(orders);
                 if now.mono_ms >= shown_ms + SHOW_MS {
                     shown_ms = now.mono_ms;
                     self.mind.clock.sync();
@@ -163,25 +94,53 @@ impl Worker {
                 self.mind.spent.kept(begin_ns, self.mind.clock.elapsed_ns());
             }
             let Mind { clock, spent, .. } = &mut self.mind;
-            idle.wait((at_ns, received), &self.sockets, (clock, spent));
+            idle.wait(orders.poll(), (at_ns, received), &self.sockets, (clock, spent));
+        }
+        if orders.end() == End::Drained {
+            self.drain(orders.burst());
         }
         self.finish()
     }
 
+    /// Goes to the core that it is sent to, if that is another one.
+    fn go(&self, orders: &Orders) {
+        if let Some(core) = orders.moved() {
+            let pinned = cores::pin(core);
+            orders.stand(core, pinned);
+            if pinned {
+                cores::name(core);
+            } else {
+                say(format_args!("core {core} refuses to be pinned to; running where it was"));
+            }
+        }
+    }
+
+    /// Judges what is still in the rings of queues that nothing is sent to any more.
+    fn drain(&mut self, burst: usize) {
+        let begin = Instant::now();
+        let mut last = begin;
+        while last.elapsed() < DRY && begin.elapsed() < DRAIN {
+            let at_ns = self.mind.clock.elapsed_ns();
+            if self.round(self.mind.clock.at(at_ns), at_ns, burst) > 0 {
+                last = Instant::now();
+            }
+        }
+    }
+
     /// One turn of each side; returns how many packets they had.
-    fn round(&mut self, now: Now, at_ns: u64) -> usize {
+    fn round(&mut self, now: Now, at_ns: u64, burst: usize) -> usize {
         self.mind.spent.begin(at_ns);
-        let received = self.turn(Side::Outside, now) + self.turn(Side::Inside, now);
+        let received = self.turn(Side::Outside, now, burst) + self.turn(Side::Inside, now, burst);
         self.mind.spent.took(received, &self.mind.clock);
         received
     }
 
-    /// One burst that arrived on `side`; returns how many packets it had.
-    fn turn(&mut self, side: Side, now: Now) -> usize {
+    /// One burst of at most so many that arrived on `side`; returns how many packets it had.
+    fn turn(&mut self, side: Side, now: Now, most: usize) -> usize {
         let mut burst: ArrayVec<Packet, BURST> = ArrayVec::new();
         let [from, to] = facing(&mut self.sockets, side);
         to.reclaim(&mut self.free);
-        from.receive(&mut burst);
+        from.receive_up_to(&mut burst, most);
         let received = burst.len();
         let begin = if received > 0 { self.mind.pace.begin() } else { None };
         // After the receive: a packet that came when the new ruleset was in force is judged by it.

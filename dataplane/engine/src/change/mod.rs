@@ -40,7 +40,7 @@ pub(crate) use timer::run as timer;
 
 use crate::history::{Entry, History, How, Past, Who};
 use crate::logger::Legends;
-use crate::publish::{Publisher, Taken};
+use crate::publish::{Publisher, Reader};
 use answer::ms;
 use claim::{Ahead, Claim, Shelves};
 use file::Seen;
@@ -54,7 +54,6 @@ pub(crate) const POLICY_BYTES: u64 = 64 << 20;
 pub(crate) struct Desk {
     policy: PathBuf,
     legends: Legends,
-    taken: Taken,
     /// Held while a policy is compiled, so that changes come one after the other.
     loading: Mutex<()>,
     /// Held for moments only.
@@ -114,14 +113,12 @@ impl Desk {
         let first = Arc::new(note.entry(&publisher.current(), text));
         let mut history = History::new(keep, entries);
         history.add(Arc::clone(&first));
-        let taken = publisher.taken();
         let waiting = Waiting::default();
         let book = Mutex::new(Book { publisher, history, waiting, unwritten: 0, trouble: None });
         let (loading, seen) = (Mutex::new(()), Mutex::new(Seen::default()));
         let shelf = shelf.map(|shelf| Arc::new(Mutex::new(shelf)));
         let ahead = Ahead::default();
-        let desk =
-            Self { policy, legends, taken, loading, book, seen, shelf, ahead, past: trouble };
+        let desk = Self { policy, legends, loading, book, seen, shelf, ahead, past: trouble };
         desk.shelve(&first);
         desk
     }
@@ -129,6 +126,11 @@ impl Desk {
     /// Where the policy stands, from any folder.
     pub(crate) fn stands(&self) -> PathBuf {
         std::path::absolute(&self.policy).unwrap_or_else(|_| self.policy.clone())
+    }
+
+    /// A reading end for a worker that comes later.
+    pub(crate) fn reader(&self) -> Reader {
+        lock(&self.book).publisher.reader()
     }
 
     /// Compiles another policy and puts it in force; the last good one stays when it is refused.

@@ -55,8 +55,9 @@ impl Desk {
     /// Waits until every worker judges by a revision; how long that took, or nothing when one did not
     /// take it in a second: the gateway waits for an interface, or a worker has no core.
     pub(super) fn effect(&self, revision: u32) -> Option<Duration> {
+        let taken = lock(&self.book).publisher.taken();
         let begun = Instant::now();
-        while !self.taken.by_all(Revision(revision)) {
+        while !taken.by_all(Revision(revision)) {
             if begun.elapsed() > EFFECT {
                 return None;
             }

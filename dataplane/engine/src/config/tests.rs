@@ -19,7 +19,7 @@ fn every_key_but_interface_has_a_default() {
     assert_eq!(config.policy, Path::new("/etc/palisade/policy.toml"));
     assert_eq!((config.outside.as_str(), config.inside.as_str()), ("eth0", "eth1"));
     assert_eq!(config.cores, [3]);
-    assert_eq!((config.mode, config.poll), (Mode::Auto, Poll::Busy));
+    assert_eq!((config.mode, config.poll, config.burst), (Mode::Auto, Poll::Busy, 64));
     assert_eq!((config.frames, config.flows), (16_384, 1 << 20));
     assert_eq!(config.timeouts, Timeouts::default());
     let drops = Drops {
@@ -41,7 +41,7 @@ fn every_key_but_interface_has_a_default() {
 #[test]
 fn every_key_is_taken() {
     let text = "policy = \"p.toml\"\n\
-        [workers]\ncores = [0, 2]\nmode = \"skb\"\npoll = \"adaptive\"\nframes = 1024\nflows = 64\n\
+        [workers]\ncores = [0, 2]\nmode = \"skb\"\npoll = \"adaptive\"\nburst = 32\nframes = 1024\nflows = 64\n\
         [timeouts]\ntcp_opening = 1\ntcp_open = 604800\ntcp_closing = 3\nudp_opening = 4\n\
         udp_open = 5\nicmp = 6\nother_opening = 7\nother_open = 8\nfragment = 9\n\
         [drops]\npath = \"/tmp/d-{domain}.jsonl\"\nrate = 0\nsyslog = \"udp:[::1]:514\"\n\
@@ -54,7 +54,7 @@ fn every_key_is_taken() {
     let config = read(&format!("{text}{INTERFACES}")).unwrap();
     assert_eq!(config.policy, Path::new("/etc/palisade/p.toml"));
     assert_eq!(config.cores, [0, 2]);
-    assert_eq!((config.mode, config.poll), (Mode::Skb, Poll::Adaptive));
+    assert_eq!((config.mode, config.poll, config.burst), (Mode::Skb, Poll::Adaptive, 32));
     assert_eq!((config.frames, config.flows), (1024, 64));
     let timeouts = Timeouts {
         tcp_opening_s: 1,
@@ -88,7 +88,7 @@ fn every_key_is_taken() {
 }
 
 /// A line put before the interfaces, and what is answered: line, column, message, help.
-const MISTAKES: [(&str, usize, usize, &str, &str); 22] = [
+const MISTAKES: [(&str, usize, usize, &str, &str); 23] = [
     ("polic = \"p\"", 1, 1, "unknown key `polic` in `gateway.toml`", "did you mean `policy`?"),
     ("policy = 3", 1, 10, "invalid type", "put it in quotes"),
     ("[worker]\ncores = [1]", 1, 2, "unknown key `worker`", "did you mean `workers`?"),
@@ -98,6 +98,7 @@ const MISTAKES: [(&str, usize, usize, &str, &str); 22] = [
     ("[workers]\ncores = [-1]", 2, 10, "invalid value", "whole number"),
     ("[workers]\nmode = \"zero-copy\"", 2, 8, "unknown mode `zero-copy`", "`zerocopy`?"),
     ("[workers]\npoll = \"x\"", 2, 8, "unknown poll mode `x`", "busy, adaptive, interrupt"),
+    ("[workers]\nburst = 65", 2, 9, "65 is out of range", "choose 1 to 64"),
     ("[workers]\nframes = 8", 2, 10, "8 is out of range", "choose 512 to"),
     ("[timeouts]\nudp = 5", 2, 1, "unknown key `udp` in `timeouts`", "`udp_open`"),
     ("[timeouts]\nicmp = 0", 2, 8, "0 is out of range", "choose 1 to 604800; the default is 60"),

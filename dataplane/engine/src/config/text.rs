@@ -15,6 +15,7 @@ section! {
         cores: Spanned<Vec<Spanned<u32>>>,
         mode: Spanned<String>,
         poll: Spanned<String>,
+        burst: Spanned<u32>,
         frames: Spanned<u32>,
         flows: Spanned<u32>,
     }

@@ -25,7 +25,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
 
 /// The largest body with a policy, of the largest size and with its escapes, and without one.
 const POLICY_BODY_BYTES: u64 = 2 * POLICY_BYTES;
-const BODY_BYTES: u64 = 64 << 10;
+pub(super) const BODY_BYTES: u64 = 64 << 10;
 /// How long a body may take to come.
 const BODY: Duration = Duration::from_secs(5);
 /// The longest that is said of a change, characters.
@@ -57,7 +57,7 @@ pub(super) fn routes() -> Router<Arc<State>> {
 }
 
 /// Who asks, as the connection knows it.
-type Caller = Option<Extension<Who>>;
+pub(super) type Caller = Option<Extension<Who>>;
 
 async fn reload(
     Shared(state): Shared<Arc<State>>,
@@ -146,7 +146,7 @@ async fn change(
     (body, limit): (Body, u64),
     origin: impl FnOnce(&mut Wish) -> Result<Origin, &'static str>,
 ) -> Response {
-    let mut wish = match read(body, limit).await {
+    let mut wish: Wish = match read(body, limit).await {
         Ok(wish) => wish,
         Err(refusal) => return refusal,
     };
@@ -174,12 +174,15 @@ fn told<T: Display, E: Display>(what: &str, by: &Who, result: &Result<Result<T, 
 }
 
 /// Nobody is known of a rehearsal's clients.
-fn who(caller: Caller) -> Who {
+pub(super) fn who(caller: Caller) -> Who {
     caller.map_or_else(|| Who::itself("unknown"), |Extension(who)| who)
 }
 
 /// A body as JSON; nothing is a wish without terms.
-async fn read(body: Body, limit: u64) -> Result<Wish, Response> {
+pub(super) async fn read<T: DeserializeOwned + Default>(
+    body: Body,
+    limit: u64,
+) -> Result<T, Response> {
     if body.size_hint().lower() > limit {
         return Err(unread(format_args!("it is larger than {limit} bytes")));
     }
@@ -190,7 +193,7 @@ async fn read(body: Body, limit: u64) -> Result<Wish, Response> {
         Err(_) => return Err(unread("it took too long")),
     };
     if bytes.is_empty() {
-        return Ok(Wish::default());
+        return Ok(T::default());
     }
     serde_json::from_slice(&bytes).map_err(unread)
 }
@@ -200,13 +203,18 @@ fn unread(why: impl Display) -> Response {
     (StatusCode::BAD_REQUEST, words).into_response()
 }
 
+/// Whether whoever asks accepts JSON.
+pub(super) fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/json"))
+}
+
 /// In words, or as JSON for who accepts it.
 fn answer<T: Display + Serialize, E: Display>(
     result: Result<Result<T, Refused>, E>,
     headers: &HeaderMap,
 ) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let json = accept.is_some_and(|accept| accept.contains("application/json"));
+    let json = wants_json(headers);
     match result {
         Ok(Ok(done)) if json => Json(done).into_response(),
         Ok(Ok(done)) => done.to_string().into_response(),

@@ -1,9 +1,10 @@
-//! What the control socket answers: [`see`] reads, [`change`] writes.
+//! What the control socket answers: [`see`] reads, [`change`] and [`workers`] write.
 
 mod change;
 mod drops;
 mod flows;
 mod see;
+mod workers;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -11,18 +12,19 @@ use axum::Router;
 use lookup::Loaded;
 
 use crate::{
-    Error, HistoryConfig,
+    Error, HistoryConfig, Poll,
     change::{Desk, moment},
     history::Past,
     logger::Legends,
     publish::Publisher,
+    roster::{Book, Roster},
     state::State,
     view::View,
 };
 
 /// Everything, for the unix socket's owner.
 pub(crate) fn all(state: Arc<State>) -> Router {
-    see::routes().merge(change::routes()).with_state(state)
+    see::routes().merge(change::routes()).merge(workers::routes()).with_state(state)
 }
 
 /// The metrics alone, for the network.
@@ -43,7 +45,9 @@ pub fn rehearsal(policy: &Path) -> Result<Router, Error> {
     let text = loaded.policy.source().text.clone();
     let publisher = Publisher::new(loaded.ruleset);
     let desk = Desk::new(policy.to_owned(), text, publisher, legends, past);
-    let (workers, interfaces, view) = (Vec::new(), Vec::new(), View::default());
-    let state = State::new(Arc::new(desk), workers, interfaces, view, Instant::now());
+    let nobody = Roster { cores: Vec::new(), poll: Poll::Busy, burst: 0 };
+    let roster = Book::new(nobody, None);
+    let seen = (View::default(), Instant::now());
+    let state = State::new(Arc::new(desk), roster, Vec::new(), seen, None);
     Ok(all(Arc::new(state)))
 }

@@ -46,6 +46,9 @@ fn rules(kind: Kind) -> Result<Rules, Error> {
     rules.insert(c::SYS_mprotect, vec![when(2, data, 0)?]);
     // To end oneself; nobody else.
     rules.insert(c::SYS_tgkill, one_of(0, &[std::process::id().into()])?);
+    // To go to another core, and to be named after it: oneself.
+    rules.insert(c::SYS_sched_setaffinity, one_of(0, &[0])?);
+    rules.insert(c::SYS_prctl, one_of(0, &[c::PR_SET_NAME, c::PR_SET_VMA].map(number))?);
     if kind == Kind::Worker {
         return Ok(rules);
     }
@@ -61,7 +64,6 @@ fn rules(kind: Kind) -> Result<Rules, Error> {
         rules.extend(each(MAIN));
     } else {
         rules.insert(c::SYS_bpf, one_of(0, &[MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM])?);
-        rules.insert(c::SYS_prctl, one_of(0, &[c::PR_SET_NAME, c::PR_SET_VMA].map(number))?);
     }
     rules.insert(c::SYS_socket, one_of(0, &families)?);
     Ok(rules)

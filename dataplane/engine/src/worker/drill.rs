@@ -11,14 +11,13 @@ use std::time::Instant;
 
 use af_xdp_rs::sim::Kernel;
 use af_xdp_rs::{Socket, SocketConfig, Umem, UmemConfig};
-use filter::{Counters, DropRecord, Filter, FilterConfig, Now, Shared};
+use filter::{BURST, Counters, DropRecord, Filter, FilterConfig, Now, Shared};
 use lookup::{Ruleset, Side};
 use rtrb::Consumer;
 
 use super::{Mind, Snapshot, Wires, Worker};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::Poll;
 use crate::pace::Pace;
 use crate::publish::Publisher;
 use crate::pulse::Pulse;
@@ -67,7 +66,6 @@ impl Drill {
             rules: publisher.reader(),
             records: sender,
             clock: Clock::new(Instant::now()),
-            poll: Poll::Busy,
             board: Board::new(Snapshot::default()),
             pulse: Pulse::default(),
             kernel_dropped: [0; 2],
@@ -79,7 +77,7 @@ impl Drill {
         let mut worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
         for side in [Side::Outside, Side::Inside] {
             // Nothing is there yet; the fill rings get their frames.
-            worker.turn(side, worker.mind.clock.now());
+            worker.turn(side, worker.mind.clock.now(), BURST);
         }
         let kernels = [outside_kernel, inside_kernel];
         Ok(Self { kernels, worker, records, publisher, ahead_ms: 0 })
@@ -88,7 +86,7 @@ impl Drill {
     /// One turn of both sides; answers how many packets it took.
     pub fn turn(&mut self) -> usize {
         let at_ns = self.worker.mind.clock.elapsed_ns();
-        self.worker.round(self.now_at(at_ns), at_ns)
+        self.worker.round(self.now_at(at_ns), at_ns, BURST)
     }
 
     /// What a worker does each millisecond beside its turns.

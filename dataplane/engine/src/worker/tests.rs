@@ -8,15 +8,21 @@ use std::{
 
 use af_xdp_rs::{SocketConfig, UmemConfig, sim::Kernel};
 use etherparse::PacketBuilder;
-use filter::{DropReason, DropRecord, FilterConfig, Shared, Timeouts};
+use filter::{DropReason, DropRecord, Filter, FilterConfig, Shared, Timeouts};
 use lookup::{Moment, Revision, Ruleset};
 use rtrb::Consumer;
 
 use super::*;
 use crate::{
+    Poll,
+    board::Board,
+    clock::Clock,
     mail::{self, Post},
+    pace::Pace,
     publish::Publisher,
+    pulse::Pulse,
     records,
+    spent::Spent,
 };
 
 const FRAMES: u32 = 1024;
@@ -46,7 +52,7 @@ struct Bench {
     board: Board<Snapshot>,
     drops: Consumer<DropRecord>,
     post: Post,
-    stop: Arc<AtomicBool>,
+    orders: Orders,
     thread: JoinHandle<Mind>,
 }
 
@@ -68,7 +74,9 @@ impl Bench {
         let (inbox, post) = mail::pair();
         let mut publisher = Publisher::new(ruleset(POLICY, 1));
         let board = Board::new(Snapshot::default());
-        let stop = Arc::new(AtomicBool::new(false));
+        // No test's worker is pinned: it runs where it starts.
+        let orders = Orders::new(0, Poll::Busy, 64);
+        orders.stand(0, true);
         let filter = FilterConfig {
             flows: 1024,
             records_per_s,
@@ -81,7 +89,6 @@ impl Bench {
             records,
             inbox,
             clock: Clock::new(Instant::now()),
-            poll: Poll::Busy,
             board: board.clone(),
             pulse: Pulse::default(),
             kernel_dropped: [0; 2],
@@ -90,15 +97,15 @@ impl Bench {
             spent: Spent::default(),
         };
         let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || worker.run(&stopped));
+        let told = orders.clone();
+        let thread = thread::spawn(move || worker.run(&told));
         Self {
             kernels: [outside_kernel, inside_kernel],
             publisher,
             board,
             drops,
             post,
-            stop,
+            orders,
             thread,
         }
     }
@@ -121,7 +128,7 @@ impl Bench {
 
     /// Stops the worker; its last snapshot, and the drop records that are in the ring.
     fn stop(mut self) -> (Snapshot, Vec<DropRecord>) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.orders.set_end(End::Now);
         self.thread.join().unwrap();
         let records = std::iter::from_fn(|| self.drops.pop().ok()).collect();
         (self.board.read(), records)
@@ -199,6 +206,43 @@ fn a_packet_that_finds_no_room_to_leave_is_a_counted_drop() {
 }
 
 #[test]
+fn what_is_in_the_rings_is_judged_before_a_worker_leaves_its_queue() {
+    for _ in 0..20 {
+        let mut bench = Bench::start(1000, 1024);
+        let packets: Vec<_> = (0..200).map(|port| tcp((FRIEND, port), (SERVICE, 80))).collect();
+        // Its fill rings have frames from its first round on.
+        bench.exchange(0, &packets[..1]);
+        let offered = bench.kernels[0].inject_all(packets.iter().map(Vec::as_slice));
+        bench.orders.set_end(End::Drained);
+        let mut left = 0;
+        while !bench.thread.is_finished() {
+            left += bench.kernels[1].drain(|_| ());
+            thread::yield_now();
+        }
+        let (last, _) = bench.stop();
+        // As many as the rings hold, or the worker has taken meanwhile.
+        assert!(offered > 50 && left <= 200, "{offered} {left}");
+        let all = offered as u64 + 1;
+        assert_eq!((last.counters.received, last.counters.forwarded), (all, all));
+        assert!(last.frames.balanced() && last.frames.rx == 0, "{:?}", last.frames);
+    }
+}
+
+#[test]
+fn a_burst_is_no_larger_than_ordered_and_none_is_lost() {
+    let mut bench = Bench::start(1000, 1024);
+    let packets: Vec<_> = (0..500).map(|port| tcp((FRIEND, port), (SERVICE, 80))).collect();
+    for burst in [1, 7, 64] {
+        bench.orders.set_burst(burst);
+        for some in packets.chunks(64) {
+            assert_eq!(bench.exchange(0, some).len(), some.len(), "bursts of {burst}");
+        }
+    }
+    let (last, _) = bench.stop();
+    assert_eq!(last.counters.received, 1500);
+}
+
+#[test]
 fn a_new_ruleset_judges_the_next_burst_and_the_old_one_is_freed_by_its_publisher() {
     let mut bench = Bench::start(1000, 1024);
     let packet = tcp((FRIEND, 999), (SERVICE, 80));
@@ -236,8 +280,8 @@ fn a_worker_tells_its_flows_between_two_bursts() {
     let one = bench.post.one(pair(7)).unwrap().unwrap();
     assert_eq!((one.pair, one.packets), (pair(7), 1));
     assert_eq!(bench.post.one(pair(FLOWS + 1)), Ok(None));
-    let Bench { mut post, stop, thread, .. } = bench;
-    stop.store(true, Ordering::Relaxed);
+    let Bench { mut post, orders, thread, .. } = bench;
+    orders.set_end(End::Now);
     thread.join().unwrap();
     assert!(!post.all(|_| true), "nobody is there to answer");
 }
