@@ -59,11 +59,11 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let (number, Some(done)) = (self.number, self.done.take()) else { return };
+        let Some(done) = self.done.take() else { return };
         let shelf = Arc::clone(&self.shelf);
         apart(move || {
             let ticket = done.recv().ok().flatten();
-            ticket.into_iter().for_each(|ticket| lock(&shelf).release(number, ticket));
+            ticket.into_iter().for_each(|ticket| lock(&shelf).release(ticket));
         });
     }
 }

@@ -9,11 +9,12 @@
 //! is used again, whatever stands in it: so a revision that was in force, and whose gateway ended
 //! before its entry was written, has left its number at least.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
 
@@ -28,13 +29,13 @@ const FILE_BYTES: u64 = 2 * TEXT_BYTES as u64;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     folder: PathBuf,
-    /// Claims so far.
-    claims: AtomicU64,
+    /// How many hold a claim on a number that was made here.
+    holders: Mutex<BTreeMap<u32, u32>>,
 }
 
-/// A claim's own number: what gives it back, as long as it is the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
+/// A hold on a claim: the claim goes when the last one is given back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u32);
 
 /// What a start finds.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ impl Shelf {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         fs::read_dir(folder)?;
-        Ok(Self { folder: folder.to_owned(), claims: AtomicU64::new(0) })
+        Ok(Self { folder: folder.to_owned(), holders: Mutex::default() })
     }
 
     /// Reads the newest `keep` entries.
@@ -85,30 +86,44 @@ impl Shelf {
     }
 
     /// Keeps a number from being used again, before its revision is in force. What gives it back, if it
-    /// is not used after all.
+    /// is not used after all; nothing for a claim that an earlier gateway left.
     pub(crate) fn claim(&self, revision: u32) -> io::Result<Option<Ticket>> {
-        let ticket = Ticket(self.claims.fetch_add(1, Ordering::Relaxed) + 1);
+        let mut holders = self.holders();
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(self.claim_path(revision));
         match file {
-            Ok(file) => file.sync_all()?,
-            // Somebody else's, who may still need it.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Ok(file) => {
+                file.sync_all()?;
+                File::open(&self.folder)?.sync_all()?;
+                holders.insert(revision, 1);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let Some(held) = holders.get_mut(&revision) else { return Ok(None) };
+                *held += 1;
+            }
             Err(error) => return Err(error),
         }
-        File::open(&self.folder)?.sync_all()?;
-        Ok(Some(ticket))
+        Ok(Some(Ticket(revision)))
     }
 
-    /// Gives a number back, unless one was claimed since.
-    pub(crate) fn release(&self, revision: u32, ticket: Ticket) {
-        if self.claims.load(Ordering::Relaxed) == ticket.0 {
+    /// Gives a number back, unless somebody else holds it too.
+    pub(crate) fn release(&self, ticket: Ticket) {
+        let Ticket(revision) = ticket;
+        let mut holders = self.holders();
+        let Some(held) = holders.get_mut(&revision) else { return };
+        *held -= 1;
+        if *held == 0 {
+            holders.remove(&revision);
             // One that stays only leaves a number out.
             let _ = fs::remove_file(self.claim_path(revision));
         }
+    }
+
+    fn holders(&self) -> MutexGuard<'_, BTreeMap<u32, u32>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes an entry in the place of the one of its revision, if any.
@@ -121,6 +136,8 @@ impl Shelf {
             let _ = fs::remove_file(&fresh);
         }
         written?;
+        // The claim became the entry.
+        self.holders().remove(&entry.facts.revision);
         File::open(&self.folder)?.sync_all()
     }
 

@@ -141,13 +141,15 @@ fn a_number_that_was_claimed_is_not_used_again_until_it_is_given_back() {
     assert_eq!((open().first.0, open().entries.len(), open().trouble), (6, 1, None));
     shelf.prune(0);
     assert_eq!(open().first.0, 6, "nothing was written in its place yet");
-    shelf.release(5, ticket);
+    shelf.release(ticket);
     assert_eq!(open().first.0, 5);
-    // Of two who claim it, the first must not take it from the second, nor the other way round.
-    let ticket = shelf.claim(5).unwrap().unwrap();
-    assert_eq!(shelf.claim(5).unwrap(), None);
-    shelf.release(5, ticket);
+    // Of two who claim it, neither takes it from the other, and it goes with the last.
+    let [first, second] = [0; 2].map(|_| shelf.claim(5).unwrap().unwrap());
+    assert_eq!(open().shelf.unwrap().claim(5).unwrap(), None, "nor does the next start");
+    shelf.release(first);
     assert_eq!(open().first.0, 6);
+    shelf.release(second);
+    assert_eq!(open().first.0, 5);
     shelf.write(&entry(5, "text")).unwrap();
     assert_eq!((open().first.0, fs::read_dir(folder.path()).unwrap().count()), (6, 2));
     // The next start takes the number behind it, and its entry makes the claim needless.
