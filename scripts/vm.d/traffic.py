@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 
 from machine import namespace, opened
 
@@ -29,13 +30,15 @@ class Servers:
         while True:
             data, source = end.recvfrom(2048)
             self.came[source[0]] = self.came.get(source[0], 0) + 1
-            end.sendto(data, source)
+            # A client that is out of reach for now is no reason to end.
+            with suppress(OSError):
+                end.sendto(data, source)
 
     def serve(self, listener):
         while True:
             end, source = listener.accept()
             self.came[source[0]] = self.came.get(source[0], 0) + 1
-            with end:
+            with end, suppress(OSError):
                 end.sendall(b"welcome\n")
 
 
