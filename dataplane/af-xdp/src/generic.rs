@@ -44,8 +44,11 @@ pub(crate) fn ask(family: u16, command: u8, how: u16, attributes: &[u8]) -> Resu
     let body = reply.get(HEADER_BYTES..).ok_or(Errno::PROTO)?;
     if kind == Some(ERROR) {
         let code = body.first_chunk().map(|code| i32::from_ne_bytes(*code)).ok_or(Errno::PROTO)?;
-        let error = Errno::from_raw_os_error(code.wrapping_neg());
-        return if code == 0 { Ok(Vec::new()) } else { Err(error) };
+        // 0 acknowledges, and is no error that rustix would take.
+        return match code {
+            0 => Ok(Vec::new()),
+            _ => Err(Errno::from_raw_os_error(code.wrapping_neg())),
+        };
     }
     Ok(body.get(GENERIC_BYTES..).ok_or(Errno::PROTO)?.to_vec())
 }

@@ -169,7 +169,10 @@ pub(crate) fn dump(request: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>
                 DONE => return Ok(found),
                 ERROR => {
                     let code = word(body, 0).ok_or(Errno::PROTO)?.cast_signed();
-                    return Err(Errno::from_raw_os_error(code.wrapping_neg()));
+                    return match code {
+                        0 => Ok(found),
+                        _ => Err(Errno::from_raw_os_error(code.wrapping_neg())),
+                    };
                 }
                 kind if kind == answer => found.push(body.to_vec()),
                 _ => {}
