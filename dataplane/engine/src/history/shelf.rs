@@ -110,6 +110,7 @@ impl Shelf {
     }
 
     /// Gives a number back, unless somebody else holds it too.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is given back once")]
     pub(crate) fn release(&self, ticket: Ticket) {
         let Ticket(revision) = ticket;
         let mut holders = self.holders();
