@@ -15,18 +15,22 @@ use stress::*;
 
 const DEATH: Duration = Duration::from_millis(400);
 
-/// Kills a gateway under load and starts it again; what got through meanwhile, allowed or not.
-fn kill_and_restart(lab: &Lab, fail: Fail) -> u64 {
+/// Kills a gateway under load and starts it again: meanwhile all gets through, or nothing.
+fn kill_and_restart(lab: &Lab, fail: Fail) {
     let _servers = servers(lab);
     let setup = Setup { fail, ..setup(lab) };
     let mut gateway = Gateway::start(lab, &setup).unwrap();
-    let meanwhile = under_load(lab, |watch| {
+    under_load(lab, |watch| {
         watch.flows(Instant::now());
         assert_eq!(watch.leaked(), 0);
         gateway.kill().unwrap();
-        let meanwhile = watch.trickle(DEATH);
-        if fail == Fail::Closed {
-            silent(lab);
+        match fail {
+            Fail::Closed => {
+                assert_eq!(watch.trickle(DEATH), 0, "frames passed a dead gateway");
+                silent(lab);
+            }
+            // A busy machine offers less in a given time.
+            Fail::Open => note("kill -9, fail open, until 1,000 frames passed", watch.passes(1000)),
         }
         let begin = Instant::now();
         gateway = Gateway::start(lab, &setup).unwrap();
@@ -39,22 +43,20 @@ fn kill_and_restart(lab: &Lab, fail: Fail) -> u64 {
         assert_eq!(leaked > 0, fail == Fail::Open, "{leaked} forbidden frames");
         serves(lab);
         assert_eq!(watch.leaked(), leaked, "forbidden frames after the restart");
-        meanwhile
     });
     balance(&gateway);
-    meanwhile
 }
 
 #[test]
 fn nothing_passes_a_killed_gateway_that_fails_closed() {
     let Some(lab) = site(1) else { return };
-    assert_eq!(kill_and_restart(&lab, Fail::Closed), 0);
+    kill_and_restart(&lab, Fail::Closed);
 }
 
 #[test]
 fn everything_passes_a_killed_gateway_that_fails_open() {
     let Some(lab) = site(1) else { return };
-    assert!(kill_and_restart(&lab, Fail::Open) > 1000);
+    kill_and_restart(&lab, Fail::Open);
 }
 
 #[test]

@@ -109,6 +109,17 @@ impl Watch {
         since.elapsed()
     }
 
+    /// Waits until so many more frames have arrived, allowed or not; how long they took.
+    pub fn passes(&mut self, count: u64) -> Duration {
+        let before = self.arrived() + self.leaked();
+        let begin = Instant::now();
+        while self.arrived() + self.leaked() < before + count {
+            assert!(begin.elapsed() < PATIENCE, "fewer than {count} frames arrive");
+            thread::sleep(Duration::from_millis(1));
+        }
+        begin.elapsed()
+    }
+
     /// Waits for the frames that are on their way, and answers how many arrive after that.
     pub fn trickle(&mut self, length: Duration) -> u64 {
         thread::sleep(Duration::from_millis(100));
