@@ -11,8 +11,8 @@
 
 use rustix::io::Errno;
 
-use crate::generic::{ACK, REQUEST, ask, family};
-use crate::netlink::{NESTED, each, find, put};
+use crate::generic::{ask, family};
+use crate::netlink::{ACK, NESTED, REQUEST, each, find, put};
 
 const FAMILY: &str = "ethtool";
 

@@ -23,8 +23,8 @@ const GETLINK: u16 = 18;
 const SETLINK: u16 = 19;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-const REQUEST: u16 = 1;
-const ACK: u16 = 4;
+pub(crate) const REQUEST: u16 = 1;
+pub(crate) const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
 /// Marks an attribute whose payload is attributes.
 pub(crate) const NESTED: u16 = 0x8000;
@@ -52,6 +52,8 @@ pub(crate) mod link {
 }
 
 const HEADER_BYTES: usize = 16;
+/// The largest error number (`include/linux/err.h`).
+const MAX_ERRNO: i32 = 4095;
 const INFO_BYTES: usize = 16;
 
 /// What the kernel says about a link.
@@ -118,15 +120,20 @@ fn ask(index: u32, attributes: &[u8]) -> Result<Link, Errno> {
 }
 
 fn message(kind: u16, how: u16, index: u32, flags: u32, mask: u32, attributes: &[u8]) -> Vec<u8> {
-    let len = HEADER_BYTES + INFO_BYTES + attributes.len();
+    let mut body = vec![0; 4]; // family, padding, device type
+    body.extend([index, flags, mask].map(u32::to_ne_bytes).concat());
+    body.extend(attributes);
+    request(kind, how, &body)
+}
+
+/// A message of this kind.
+pub(crate) fn request(kind: u16, how: u16, body: &[u8]) -> Vec<u8> {
+    let len = HEADER_BYTES + body.len();
     let mut bytes = Vec::with_capacity(len);
     bytes.extend((len as u32).to_ne_bytes());
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(how.to_ne_bytes());
+    bytes.extend([kind, how].map(u16::to_ne_bytes).concat());
     bytes.extend([1, 0].map(u32::to_ne_bytes).concat()); // sequence, port: the kernel's
-    bytes.extend([0; 4]); // family, padding, device type
-    bytes.extend([index, flags, mask].map(u32::to_ne_bytes).concat());
-    bytes.extend(attributes);
+    bytes.extend(body);
     bytes
 }
 
@@ -150,13 +157,9 @@ fn receive(socket: &OwnedFd) -> Result<Vec<u8>, Errno> {
 }
 
 /// Asks for all objects of a kind, and returns those answers of this kind without their headers.
-pub(crate) fn dump(request: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
-    bytes.extend(((HEADER_BYTES + body.len()) as u32).to_ne_bytes());
-    bytes.extend([request, REQUEST | DUMP].map(u16::to_ne_bytes).concat());
-    bytes.extend([1, 0].map(u32::to_ne_bytes).concat()); // sequence, port: the kernel's
-    bytes.extend(body);
+pub(crate) fn dump(asked: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
     let socket = open(None)?;
+    let bytes = request(asked, REQUEST | DUMP, body);
     sendto(&socket, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut found = Vec::new();
     loop {
@@ -167,13 +170,7 @@ pub(crate) fn dump(request: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>
             let body = rest.get(HEADER_BYTES..len).ok_or(Errno::PROTO)?;
             match u16::from_ne_bytes([header[4], header[5]]) {
                 DONE => return Ok(found),
-                ERROR => {
-                    let code = word(body, 0).ok_or(Errno::PROTO)?.cast_signed();
-                    return match code {
-                        0 => Ok(found),
-                        _ => Err(Errno::from_raw_os_error(code.wrapping_neg())),
-                    };
-                }
+                ERROR => return acknowledged(body).map(|()| found),
                 kind if kind == answer => found.push(body.to_vec()),
                 _ => {}
             }
@@ -182,16 +179,29 @@ pub(crate) fn dump(request: u16, answer: u16, body: &[u8]) -> Result<Vec<Vec<u8>
     }
 }
 
-/// Reads an answer: a link, an acknowledgement (`None`) or an error.
-fn parse(reply: &[u8]) -> Result<Option<Link>, Errno> {
+/// The kind and the body of an answer; nothing in an acknowledgement.
+pub(crate) fn answer(reply: &[u8]) -> Result<Option<(u16, &[u8])>, Errno> {
     let header = reply.first_chunk::<HEADER_BYTES>().ok_or(Errno::PROTO)?;
-    let kind = u16::from_ne_bytes([header[4], header[5]]);
     let body = &reply[HEADER_BYTES..];
+    match u16::from_ne_bytes([header[4], header[5]]) {
+        ERROR => acknowledged(body).map(|()| None),
+        kind => Ok(Some((kind, body))),
+    }
+}
+
+/// What an error message says: 0 acknowledges, else it is an error number below 0.
+fn acknowledged(body: &[u8]) -> Result<(), Errno> {
+    match word(body, 0).ok_or(Errno::PROTO)?.cast_signed() {
+        0 => Ok(()),
+        code if (-MAX_ERRNO..0).contains(&code) => Err(Errno::from_raw_os_error(-code)),
+        _ => Err(Errno::PROTO),
+    }
+}
+
+/// Reads an answer: a link, or an acknowledgement (`None`).
+fn parse(reply: &[u8]) -> Result<Option<Link>, Errno> {
+    let Some((kind, body)) = answer(reply)? else { return Ok(None) };
     match kind {
-        ERROR => match word(body, 0).ok_or(Errno::PROTO)?.cast_signed() {
-            0 => Ok(None),
-            code => Err(Errno::from_raw_os_error(code.wrapping_neg())),
-        },
         NEWLINK => {
             let device = body.get(2..4).and_then(|bytes| bytes.try_into().ok());
             let device = device.map(u16::from_ne_bytes).ok_or(Errno::PROTO)?;
@@ -263,6 +273,17 @@ mod tests {
         }
         // A length of 0 must not run for ever.
         assert_eq!(find(&[0; 8], 3), None);
+    }
+
+    #[test]
+    fn an_error_is_a_number_below_0_and_0_acknowledges() {
+        let said = |code: i32| request(ERROR, 0, &code.to_ne_bytes());
+        assert_eq!(answer(&said(0)), Ok(None));
+        assert_eq!(answer(&said(-19)), Err(Errno::NODEV));
+        for code in [1, i32::MAX, -4096, i32::MIN] {
+            assert_eq!(answer(&said(code)), Err(Errno::PROTO), "{code}");
+        }
+        assert_eq!(answer(&said(0)[..18]), Err(Errno::PROTO), "cut");
     }
 
     #[test]

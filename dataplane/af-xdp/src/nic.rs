@@ -7,8 +7,8 @@
 
 use rustix::io::Errno;
 
-use crate::generic::{self, REQUEST};
-use crate::netlink::{find, put};
+use crate::generic;
+use crate::netlink::{REQUEST, find, put};
 use crate::{Error, Interface, ethtool};
 
 const RINGS_GET: u8 = 15;

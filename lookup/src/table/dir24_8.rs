@@ -20,11 +20,9 @@
 //! Source: Gupta, Lin, McKeown, "Routing Lookups in Hardware at Memory Access Speeds", 1998.
 
 use super::TableError;
-use super::packed::Packed;
+use super::packed::{BURST, Packed};
 use crate::{ClassId, Ranges};
 
-/// Keys whose loads are in flight together: those of a worker's burst.
-const BURST: usize = 64;
 /// In an entry of `tbl24`: a group of `tbl8`, not a class.
 const GROUP: u32 = 1 << 31;
 
@@ -91,24 +89,23 @@ impl Dir24_8 {
     /// does more has fewer loads in flight (docs/decisions/0012-loads-in-loops.md).
     #[inline]
     fn find_burst(&self, keys: &[u32], out: &mut [ClassId]) {
-        let mut blocks = [0; BURST];
-        for (block, &key) in blocks.iter_mut().zip(keys) {
-            *block = self.tbl24.block(high(key));
+        let mut entries = [0; BURST];
+        let entries = &mut entries[..keys.len()];
+        self.tbl24.values(keys.iter().map(|&key| high(key)), entries);
+        if entries.iter().any(|&entry| entry >= GROUP) {
+            // All keys load from `tbl8`: a branch that chance decides would cost more.
+            let mut far = [0; BURST];
+            let far = &mut far[..keys.len()];
+            let places = keys.iter().zip(&*entries);
+            let places =
+                places.map(|(&key, &entry)| if entry < GROUP { 0 } else { low(entry, key) });
+            self.tbl8.values(places, far);
+            for (entry, &mut far) in entries.iter_mut().zip(far) {
+                *entry = if *entry < GROUP { *entry } else { far };
+            }
         }
-        let mut all = 0;
-        for ((class, &key), &block) in out.iter_mut().zip(keys).zip(&blocks) {
-            let entry = self.tbl24.value_in(block, high(key));
+        for (class, &entry) in out.iter_mut().zip(&*entries) {
             *class = ClassId(entry);
-            all |= entry;
-        }
-        if all < GROUP {
-            return;
-        }
-        // All keys load from `tbl8`: a branch that chance decides would cost more.
-        for (class, &key) in out.iter_mut().zip(keys) {
-            let entry = class.0;
-            let far = self.tbl8.value(if entry < GROUP { 0 } else { low(entry, key) });
-            *class = ClassId(if entry < GROUP { entry } else { far });
         }
     }
 

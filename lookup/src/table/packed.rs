@@ -21,6 +21,9 @@ const PLACE_BITS: u32 = 5;
 /// Places of a block.
 const PLACES: usize = 1 << PLACE_BITS;
 
+/// Keys whose loads are in flight together: those of a worker's burst.
+pub(super) const BURST: usize = 64;
+
 /// The array. It is written from its start to its end, by runs.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
@@ -57,23 +60,40 @@ impl Packed {
         self.blocks.resize(self.next.div_ceil(PLACES), base << 32);
     }
 
-    /// The block of a place that has been written.
+    /// Of a place that has been written: where its block's values begin, and the starts up to it.
     #[inline]
-    pub(super) fn block(&self, place: usize) -> u64 {
-        self.blocks[place >> PLACE_BITS]
+    pub(super) fn block(&self, place: usize) -> (u32, u32) {
+        let block = self.blocks[place >> PLACE_BITS];
+        ((block >> 32) as u32, (block as u32) << (!place & (PLACES - 1)))
     }
 
-    /// The value of a place in its block: as many further as runs start up to it.
+    /// The value that is as many after the block's first as runs start up to the place.
     #[inline]
-    pub(super) fn value_in(&self, block: u64, place: usize) -> u32 {
-        let upto = (block as u32) << (!place & (PLACES - 1));
-        self.values[(block >> 32) as usize + upto.count_ones() as usize]
+    pub(super) fn at(&self, index: u32) -> u32 {
+        self.values[index as usize]
     }
 
     /// The value of a place that has been written.
     #[inline]
     pub(super) fn value(&self, place: usize) -> u32 {
-        self.value_in(self.block(place), place)
+        let (base, starts) = self.block(place);
+        self.at(base + starts.count_ones())
+    }
+
+    /// The values of places that have been written, a burst at most.
+    #[inline]
+    pub(super) fn values(&self, places: impl Iterator<Item = usize>, values: &mut [u32]) {
+        let mut starts = [0; BURST];
+        for ((place, base), starts) in places.zip(&mut *values).zip(&mut starts) {
+            (*base, *starts) = self.block(place);
+        }
+        // Without a load between them, bits of several keys are counted at once.
+        for (index, starts) in values.iter_mut().zip(&starts) {
+            *index += starts.count_ones();
+        }
+        for value in values {
+            *value = self.at(*value);
+        }
     }
 
     /// Gives back the room that nothing was written to.

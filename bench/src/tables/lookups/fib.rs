@@ -3,10 +3,12 @@
 //! It asks for bursts of 64 and prints the mean in ticks of the time stamp counter. All lookup
 //! functions and entry sizes that hold the next hops are tried once; the best one takes the rounds.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use lookup::Prefix;
 
 use super::arms::Kind;
 use super::routes::Routes;
@@ -119,16 +121,20 @@ impl Drop for Fib {
     }
 }
 
-/// Groups of 256 entries that a table with a first level of 24 bits and steps of 8 needs, and some.
+/// Groups of 256 entries that `rte_fib6` sets aside, at most: for the first route of a block of whole
+/// bytes, one for each byte from the fourth to the route's last (`lib/fib/trie.c`, `trie_modify`).
+/// `rte_fib` sets aside fewer: one for a /24.
 fn groups<A: Kind>(routes: &Routes<A>) -> usize {
-    let bits = <A as lookup::Address>::BITS;
-    let deeper = (24..bits).step_by(8).map(|depth| {
-        let long = routes.prefixes.iter().filter(|(prefix, _)| prefix.bits() > depth);
-        let blocks: HashSet<u128> =
-            long.map(|(prefix, _)| prefix.first().into() >> (bits - depth)).collect();
-        blocks.len()
-    });
-    deeper.sum::<usize>() * 9 / 8 + 1024
+    let mut blocks = HashMap::new();
+    for prefix in
+        routes.prefixes.iter().map(|(prefix, _)| prefix).filter(|prefix| prefix.bits() > 24)
+    {
+        let block = Prefix::new(prefix.first(), prefix.bits() / 8 * 8);
+        let block: (u128, u8) = (block.first().into(), block.bits());
+        let most = blocks.entry(block).or_default();
+        *most = usize::from(prefix.bits().div_ceil(8) - 3).max(*most);
+    }
+    blocks.values().sum::<usize>() + 1
 }
 
 /// With groups of a kibibyte.
