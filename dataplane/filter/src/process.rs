@@ -6,13 +6,14 @@
 //! ```text
 //!  1 touch the frames; parse, hash      2 touch the tags of all, then the entries they point at
 //!  3 hits: forward                      4 misses: the classes of all their addresses, one batch
-//!  5 in order: judge misses, let fragments follow, drop and record
+//!  5 what the ruleset says of them; touch the places of new flows
+//!  6 in order: remember new flows, let fragments follow, drop and record
 //! ```
 
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use lookup::{ClassId, Revision, Ruleset, Side, Vlan};
+use lookup::{ClassId, Judgement, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
 use crate::flow::{Hasher, Key, Lives, Table};
 use crate::limiter::{Bucket, Hold};
@@ -174,13 +175,26 @@ impl Filter {
             }
         }
         let mut classes = misses.classes(rules);
+        let mut asked = ArrayVec::<Asked, BURST>::new();
+        let mut admitted = ArrayVec::<u64, BURST>::new();
+        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
+            if packet.fate == Fate::Judge && hits >> i & 1 == 0 {
+                let miss = Asked::new(&burst, &packet.key, classes.next(&packet.key));
+                if miss.judgement.verdict == Verdict::Allow {
+                    admitted.push(hash);
+                }
+                asked.push(miss);
+            }
+        }
+        self.table.touch_room(&admitted);
+        let mut asked = asked.iter();
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
             let action = match packet.fate {
                 Fate::Judge if hits >> i & 1 != 0 => Action::Forward,
-                Fate::Judge => {
-                    let ends = classes.next(&packet.key);
-                    self.miss(&burst, packet, hash, ends, records)
-                }
+                Fate::Judge => match asked.next() {
+                    Some(asked) => self.miss(&burst, packet, hash, asked, records),
+                    None => break,
+                },
                 Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),
                 Fate::Pass => self.pass(),
@@ -297,6 +311,23 @@ struct Classes {
 pub(crate) struct Ends {
     pub(crate) remote: ClassId,
     pub(crate) local: ClassId,
+}
+
+/// A miss, and what the ruleset alone says of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) ends: Ends,
+    pub(crate) judgement: Judgement,
+}
+
+impl Asked {
+    #[inline]
+    fn new(burst: &Burst<'_>, key: &Key, ends: Ends) -> Self {
+        let Ends { remote, local } = ends;
+        let (proto, local_port, vlan) = (key.proto(), key.local_port(), key.vlan());
+        let query = Query { side: burst.side, remote, local, proto, local_port, vlan };
+        Self { ends, judgement: burst.rules.judge(query) }
+    }
 }
 
 impl Classes {

@@ -11,13 +11,13 @@
 //!                          `- none -----> egress verdict; allowed: flow and pinhole
 //! ```
 
-use lookup::{Judgement, Query, Reason, Side, Verdict};
+use lookup::{ClassId, Judgement, Reason, Side, Verdict};
 
 use crate::flow::{Key, Progress, State, Timing};
 use crate::fragment::{First, Found};
 use crate::outcome::Cause;
 use crate::parse::Packet;
-use crate::process::{Action, Burst, Ends, Filter};
+use crate::process::{Action, Asked, Burst, Filter};
 use crate::{DropReason, Records};
 
 /// What the flow table says of a pair that has to be judged.
@@ -69,7 +69,7 @@ impl Filter {
         burst: &Burst<'_>,
         packet: &Packet,
         hash: u64,
-        ends: Ends,
+        &Asked { ends, judgement }: &Asked,
         records: &mut impl Records,
     ) -> Action {
         let (key, step) = (&packet.key, packet.step);
@@ -79,7 +79,7 @@ impl Filter {
             Some(slot) => self.known(burst, slot, key),
             None => None,
         };
-        let answer = self.judge(burst, key, ends, known);
+        let answer = self.judge(burst, key, (ends.remote, judgement), known);
         let judgement = &answer.judgement;
         match judgement.verdict {
             Verdict::Allow => {
@@ -188,11 +188,14 @@ impl Filter {
         Some(Known { slot, egress: entry.egress(), former: entry.timing() == Timing::Former })
     }
 
-    fn judge(&mut self, burst: &Burst<'_>, key: &Key, ends: Ends, known: Option<Known>) -> Answer {
-        let Ends { remote, local } = ends;
-        let (proto, local_port, vlan) = (key.proto(), key.local_port(), key.vlan());
-        let query = Query { side: burst.side, remote, local, proto, local_port, vlan };
-        let judgement = burst.rules.judge(query);
+    /// What the ruleset says of a pair, and what is known of it.
+    fn judge(
+        &mut self,
+        burst: &Burst<'_>,
+        key: &Key,
+        (remote, judgement): (ClassId, Judgement),
+        known: Option<Known>,
+    ) -> Answer {
         if burst.side == Side::Inside {
             return Answer { judgement, egress: judgement.egress.then(Progress::default) };
         }

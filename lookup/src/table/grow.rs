@@ -32,7 +32,6 @@ pub(super) struct Grow<'a> {
 
 impl<'a> Grow<'a> {
     pub(super) fn new(ranges: &'a Ranges<u128, ClassId>) -> Self {
-        let nodes = vec![Slot(0); 2]; // where a key that has arrived steps to
         let spare = Line { starts: [i32::MIN; LINE], classes: [ClassId(0); LINE] };
         Self {
             starts: ranges.starts(),
@@ -40,7 +39,7 @@ impl<'a> Grow<'a> {
             runs: Vec::new(),
             table: Six {
                 root: Vec::with_capacity(1 << ROOT_BITS),
-                nodes,
+                nodes: Vec::new(),
                 lines: vec![spare],
                 deep: Vec::new(),
                 low: Vec::new(),

@@ -30,8 +30,8 @@ pub(super) const LINE: usize = 8;
 pub(super) const ROOT_BITS: u32 = 16;
 /// Bits that the trie indexes.
 pub(super) const TRIE_BITS: u32 = 64;
-/// Keys that walk together.
-const LANES: usize = 8;
+/// Keys that walk together: those of a worker's burst.
+const BURST: usize = 64;
 
 /// IPv6 classes, compiled for lookup.
 #[derive(Debug)]
@@ -63,8 +63,8 @@ impl Line {
     #[inline]
     fn class(&self, bits: u32) -> ClassId {
         let key = Self::start(bits);
-        let after: u32 = self.starts.iter().map(|&start| u32::from(start <= key)).sum();
-        self.classes[after as usize - 1]
+        let after: i32 = self.starts.map(|start| i32::from(start <= key)).iter().sum();
+        self.classes[(after - 1) as usize % LINE]
     }
 }
 
@@ -78,8 +78,6 @@ impl Line {
 pub(super) struct Slot(pub(super) u32);
 
 impl Slot {
-    /// Stands in where there is no node to step into: the first two nodes' places.
-    const IDLE: Self = Self(1 << 31);
     pub(super) const PLACES: usize = 1 << 27;
     pub(super) const CLASSES: usize = 1 << 29;
 
@@ -108,6 +106,11 @@ impl Slot {
     #[inline]
     fn is_class(self) -> bool {
         self.0 >> 29 == 0
+    }
+
+    #[inline]
+    fn is_line(self) -> bool {
+        self.0 >> 29 == 1
     }
 
     #[inline]
@@ -184,42 +187,55 @@ impl Six {
     /// `min(addresses.len(), classes.len())` places.
     #[inline]
     pub fn find_batch(&self, addresses: &[u128], classes: &mut [ClassId]) {
-        let count = addresses.len().min(classes.len());
-        let (addresses, classes) = (&addresses[..count], &mut classes[..count]);
-        let (keys, rest) = addresses.as_chunks::<LANES>();
-        let (out, out_rest) = classes.as_chunks_mut::<LANES>();
-        for (keys, out) in keys.iter().zip(out) {
-            *out = self.find_lanes(keys);
-        }
-        for (&address, class) in rest.iter().zip(out_rest) {
-            *class = self.find(address);
+        for (keys, out) in addresses.chunks(BURST).zip(classes.chunks_mut(BURST)) {
+            self.find_burst(keys, out);
         }
     }
 
-    /// All keys go down one level at a time, so that their loads overlap. A key that has arrived
-    /// loads something all the same: a branch that chance decides would cost more.
+    /// All keys go down one level at a time, so that their loads overlap; those that go on are gathered
+    /// without a branch, which chance would decide.
     #[inline]
-    fn find_lanes(&self, addresses: &[u128; LANES]) -> [ClassId; LANES] {
-        let keys = addresses.map(|address| (address >> 64) as u64);
-        let mut slots = keys.map(|key| self.root[(key >> (64 - ROOT_BITS)) as usize]);
-        let mut rest = keys.map(|key| key << ROOT_BITS);
-        while slots.iter().fold(0, |all, slot| all | slot.0) >> 31 != 0 {
-            for (slot, rest) in slots.iter_mut().zip(&mut rest) {
-                let mut below = *rest;
-                let next = self.step(if slot.is_node() { *slot } else { Slot::IDLE }, &mut below);
-                *rest = if slot.is_node() { below } else { *rest };
-                *slot = if slot.is_node() { next } else { *slot };
+    fn find_burst(&self, addresses: &[u128], classes: &mut [ClassId]) {
+        let mut slots = [Slot(0); BURST];
+        let mut rests = [0; BURST];
+        for ((slot, rest), &address) in slots.iter_mut().zip(&mut rests).zip(addresses) {
+            let key = (address >> 64) as u64;
+            *slot = self.root[(key >> (64 - ROOT_BITS)) as usize];
+            *rest = key << ROOT_BITS;
+        }
+        let mut walking = [0; BURST];
+        let mut count = 0;
+        for (place, slot) in slots.iter().enumerate() {
+            walking[count % BURST] = place;
+            count += usize::from(slot.is_node());
+        }
+        while count > 0 {
+            let mut left = 0;
+            for at in 0..count {
+                let place = walking[at % BURST] % BURST;
+                let slot = self.step(slots[place], &mut rests[place]);
+                slots[place] = slot;
+                walking[left % BURST] = place;
+                left += usize::from(slot.is_node());
+            }
+            count = left;
+        }
+        // A class loads a line all the same: a branch that chance decides would cost more.
+        let mut places = [0; BURST];
+        let mut seen = 0;
+        for (place, slot) in places.iter_mut().zip(&slots) {
+            *place = if slot.is_line() { slot.value() } else { 0 };
+            seen ^= self.lines[*place as usize].starts[0];
+        }
+        std::hint::black_box(seen);
+        for (at, (class, &address)) in classes.iter_mut().zip(addresses).enumerate().take(BURST) {
+            let slot = slots[at];
+            let ranged = self.lines[places[at] as usize].class((rests[at] >> 32) as u32);
+            *class = if slot.is_class() { ClassId(slot.value()) } else { ranged };
+            if slot.is_deep() {
+                *class = self.search(slot, address);
             }
         }
-        std::array::from_fn(|i| {
-            let slot = slots[i];
-            if slot.is_deep() {
-                return self.search(slot, addresses[i]);
-            }
-            let place = if slot.is_class() { 0 } else { slot.value() };
-            let class = self.lines[place as usize].class((rest[i] >> 32) as u32);
-            if slot.is_class() { ClassId(slot.value()) } else { class }
-        })
     }
 
     /// The memory behind it.

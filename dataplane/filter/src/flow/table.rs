@@ -184,16 +184,32 @@ impl Table {
         true
     }
 
+    /// Reads the entries that new flows of these hashes would be put in, so that the cache misses overlap:
+    /// stores wait for them one after another.
+    #[inline(never)]
+    pub(crate) fn touch_room(&self, hashes: &[u64]) {
+        let mut seen = 0;
+        for &hash in hashes {
+            if let Some(slot) = self.room(hash) {
+                seen ^= self.entries[slot].revision;
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
     /// A free place in the emptier bucket, else one that gives way.
     fn place(&self, hash: u64, now_ms: u32) -> Option<usize> {
+        self.room(hash).or_else(|| self.victim(self.buckets(hash), now_ms))
+    }
+
+    /// A free place in the emptier bucket.
+    #[inline]
+    fn room(&self, hash: u64) -> Option<usize> {
         let [a, b] = self.buckets(hash);
         let (free_a, free_b) = (self.tags[a].matches(0), self.tags[b].matches(0));
-        if free_a | free_b == 0 {
-            return self.victim([a, b], now_ms);
-        }
         let (bucket, free) =
             if free_a.count_ones() >= free_b.count_ones() { (a, free_a) } else { (b, free_b) };
-        Some(bucket * WAYS + free.trailing_zeros() as usize)
+        (free != 0).then(|| bucket * WAYS + free.trailing_zeros() as usize)
     }
 
     fn victim(&self, buckets: [usize; 2], now_ms: u32) -> Option<usize> {
