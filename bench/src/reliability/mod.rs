@@ -38,6 +38,8 @@ pub enum Area {
     Change,
     /// Seeing what it does.
     See,
+    /// Living as a service on an appliance.
+    Service,
     /// A long time.
     Soak,
 }
