@@ -9,8 +9,8 @@
 //! A thread inherits what the one that starts it may not. What is refused fails with an error and the
 //! packets go on: an unforeseen call of a new libc must not end a gateway. What no gateway ever calls, and
 //! whoever broke in would (`execve`, `ptrace`, `mount`, …), ends the process instead: its verdicts are
-//! worth nothing then, and the fail mode is better. Costs a system call some tens of nanoseconds; the calls
-//! of a worker are looked up in the kernel's bitmap (`kernel/seccomp.c`, `seccomp_cache_check_allow`).
+//! worth nothing then, and the fail mode is better. The calls of a worker
+//! are looked up in the kernel's bitmap, not judged anew (`kernel/seccomp.c`, `seccomp_cache_check_allow`).
 
 mod calls;
 mod files;
