@@ -175,25 +175,24 @@ impl Filter {
             }
         }
         let mut classes = misses.classes(rules);
-        let mut asked = ArrayVec::<Asked, BURST>::new();
+        let mut asked = ArrayVec::<Option<Asked>, BURST>::new();
         let mut admitted = ArrayVec::<u64, BURST>::new();
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
-            if packet.fate == Fate::Judge && hits >> i & 1 == 0 {
+            let misses = packet.fate == Fate::Judge && hits >> i & 1 == 0;
+            asked.push(misses.then(|| {
                 let miss = Asked::new(&burst, &packet.key, classes.next(&packet.key));
                 if miss.judgement.verdict == Verdict::Allow {
                     admitted.push(hash);
                 }
-                asked.push(miss);
-            }
+                miss
+            }));
         }
         self.table.touch_room(&admitted);
-        let mut asked = asked.iter();
-        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
+        for ((packet, &hash), asked) in packets.iter().zip(&hashes).zip(&asked) {
             let action = match packet.fate {
-                Fate::Judge if hits >> i & 1 != 0 => Action::Forward,
-                Fate::Judge => match asked.next() {
+                Fate::Judge => match asked {
+                    None => Action::Forward,
                     Some(asked) => self.miss(&burst, packet, hash, asked, records),
-                    None => break,
                 },
                 Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),

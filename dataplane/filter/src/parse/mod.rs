@@ -171,7 +171,10 @@ fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReaso
         _ => return Err(DropReason::Ethertype),
     };
     head.proto = payload.proto;
-    packet.piece = payload.piece;
+    // Hardly any packet has one, and a copy waits for what was just written piece by piece.
+    if payload.piece.is_some() {
+        packet.piece = payload.piece;
+    }
     if payload.piece.is_some_and(|piece| piece.offset > 0) {
         ends(head)?;
         return Ok(Fate::Follow);
@@ -220,6 +223,7 @@ fn behind(side: Side, packet: &mut Packet, payload: Payload<'_>) -> Result<Fate,
 }
 
 /// Refuses sources that no packet can have.
+#[inline]
 fn ends(head: &Head) -> Result<(), DropReason> {
     let bad = match head.family {
         Family::V4 => ipv4::bad_source(head.src),
