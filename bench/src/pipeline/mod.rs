@@ -44,6 +44,9 @@ pub struct Pipeline {
     /// Turns of each.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
+    /// Only the cases whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Where the record goes.
     #[arg(long, value_name = "FOLDER", default_value = "bench/record")]
     records: PathBuf,
@@ -104,12 +107,17 @@ impl Pipeline {
              (62 with IPv6) in cache. Bursts of 64; the embedded table of the whole world."
                 .to_owned(),
         );
-        for case in CASES {
+        let wanted = |name: &str| self.only.as_deref().is_none_or(|text| name.contains(text));
+        for case in CASES.into_iter().filter(|case| wanted(case.name)) {
             println!("{}", case.name);
             self.measure(&geo, case, &mut record)?;
         }
-        pair::measure(&geo, self.rounds, &mut record)?;
-        growth::measure(&geo, self.rounds, &mut record)?;
+        if wanted("two workers") {
+            pair::measure(&geo, self.rounds, &mut record)?;
+        }
+        if wanted("growth") {
+            growth::measure(&geo, self.rounds, &mut record)?;
+        }
         finish(&record, &self.records)
     }
 
