@@ -1,8 +1,9 @@
 //! The flow table: which pairs the ruleset allowed, so that the next packet asks nobody.
 //!
 //! Only allowed pairs get in, so a flood that is dropped cannot crowd it. A key has two buckets of
-//! eight places. A bucket's tags share 16 bytes and stand apart from the entries: a miss reads two
-//! tag words, a hit one tag word and one cache line.
+//! eight places, and stands in its first one unless that is more than half full and the other is emptier.
+//! A bucket's tags share 16 bytes and stand apart from the entries: a miss reads the tags of two
+//! buckets, a hit mostly those of one, and one cache line.
 //!
 //! ```text
 //!  hash -+-> tags    [t0 t1 .. t7]   16 bits each, 0 = free      flows x 2 bytes: mostly in L2
@@ -14,10 +15,14 @@
 //! open that was silent longest, and last of all one that is no longer allowed; an open flow never
 //! gives way. The table is a cache: a flow without a place is judged again on each packet.
 
+use wide::u16x8;
+
 use super::{Entry, Key, Lives, State, Timing};
 use crate::BURST;
 
 const WAYS: usize = 8;
+/// Up to so many flows a bucket takes without a look at the other one.
+const HALF: u32 = WAYS as u32 / 2;
 /// No tag matches.
 const NOWHERE: u32 = u32::MAX;
 /// The two bucket numbers take 24 bits of the hash each, the tag the other 16.
@@ -28,24 +33,11 @@ const MAX_BUCKETS: usize = 1 << 24;
 struct Tags([u16; WAYS]);
 
 impl Tags {
-    /// A bit for each place that holds `tag`; four places at once in a word.
+    /// A bit for each place that holds `tag`.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
-        let [a, b, c, d, e, f, g, h] = self.0;
-        equal([a, b, c, d], tag) | equal([e, f, g, h], tag) << 4
+        u16x8::new(self.0).simd_eq(u16x8::splat(tag)).to_bitmask()
     }
-}
-
-/// A bit for each of four places that holds `tag`.
-#[inline]
-fn equal(places: [u16; 4], tag: u16) -> u32 {
-    const LOW: u64 = 0x7fff_7fff_7fff_7fff;
-    let [a, b, c, d] = places.map(u64::from);
-    let apart = (a | b << 16 | c << 32 | d << 48) ^ (u64::from(tag) * 0x0001_0001_0001_0001);
-    // The top bit of each 16 that are all 0; no sum reaches the next 16.
-    let same = !(((apart & LOW) + LOW) | apart | LOW);
-    // Bits 0, 16, 32, 48 side by side: no two of the products meet.
-    ((same >> 15).wrapping_mul(1 << 48 | 1 << 33 | 1 << 18 | 1 << 3) >> 48 & 15) as u32
 }
 
 /// See the module.
@@ -86,25 +78,31 @@ impl Table {
     }
 
     /// Where to look for the keys of a burst, for [`Table::find_at`]; reads it all, so that the cache misses
-    /// overlap: first the tags of all, then the first entry of each that the tags point at. The loops that
-    /// wait hold hardly anything but the loads, because a core looks no further ahead than some hundred
-    /// instructions.
+    /// overlap: the tags of all first buckets, those of the second ones of keys that are not there, then
+    /// the entries that the tags point at. The loops that wait hold hardly anything but the loads, because
+    /// a core looks no further ahead than some hundred instructions.
     #[inline(never)]
     pub(crate) fn touch(&self, hashes: &[u64]) -> [u32; BURST] {
         let hashes = &hashes[..hashes.len().min(BURST)];
         let mut seen = 0;
         for &hash in hashes {
-            let [a, b] = self.buckets(hash);
-            seen ^= self.tags[a].0[0] ^ self.tags[b].0[0];
+            seen ^= self.tags[self.buckets(hash)[0]].0[0];
         }
         let mut places = [NOWHERE; BURST];
-        for (&hash, place) in hashes.iter().zip(&mut places) {
-            let [a, b] = self.buckets(hash);
-            let tag = tag(hash);
-            let both = self.tags[a].matches(tag) | self.tags[b].matches(tag) << WAYS;
-            let way = both.trailing_zeros() as usize;
-            let slot = if way < WAYS { a } else { b } * WAYS + way % WAYS;
-            *place = if both == 0 { NOWHERE } else { slot as u32 };
+        let mut absent = [0; BURST];
+        let mut count = 0;
+        for (i, (&hash, place)) in hashes.iter().zip(&mut places).enumerate() {
+            *place = self.point(self.buckets(hash)[0], hash);
+            // Without a branch: chance would decide it.
+            absent[count % BURST] = i;
+            count += usize::from(*place == NOWHERE);
+        }
+        let absent = &absent[..count.min(BURST)];
+        for &i in absent {
+            seen ^= self.tags[self.buckets(hashes[i])[1]].0[0];
+        }
+        for &i in absent {
+            places[i] = self.point(self.buckets(hashes[i])[1], hashes[i]);
         }
         let mut known = 0;
         for &place in &places {
@@ -114,6 +112,14 @@ impl Table {
         }
         std::hint::black_box((seen, known));
         places
+    }
+
+    /// The first slot of a bucket whose tag is that of a hash.
+    #[inline]
+    fn point(&self, bucket: usize, hash: u64) -> u32 {
+        let same = self.tags[bucket].matches(tag(hash));
+        let slot = (bucket * WAYS) as u32 + same.trailing_zeros() % WAYS as u32;
+        if same == 0 { NOWHERE } else { slot }
     }
 
     /// The slot of `key` where [`Table::touch`] pointed, as long as nothing was put in since.
@@ -188,27 +194,33 @@ impl Table {
     /// stores wait for them one after another.
     #[inline(never)]
     pub(crate) fn touch_room(&self, hashes: &[u64]) {
+        let mut places = [NOWHERE; BURST];
+        for (&hash, place) in hashes.iter().zip(&mut places) {
+            *place = self.room(hash).map_or(NOWHERE, |slot| slot as u32);
+        }
         let mut seen = 0;
-        for &hash in hashes {
-            if let Some(slot) = self.room(hash) {
-                seen ^= self.entries[slot].revision;
+        for &place in &places[..hashes.len().min(BURST)] {
+            if let Some(entry) = self.entries.get(place as usize) {
+                seen ^= entry.revision;
             }
         }
         std::hint::black_box(seen);
     }
 
-    /// A free place in the emptier bucket, else one that gives way.
+    /// A free place, else one that gives way.
     fn place(&self, hash: u64, now_ms: u32) -> Option<usize> {
         self.room(hash).or_else(|| self.victim(self.buckets(hash), now_ms))
     }
 
-    /// A free place in the emptier bucket.
+    /// A free place in the first bucket, or in the emptier one if the first is half full: so most keys are
+    /// found in the first.
     #[inline]
     fn room(&self, hash: u64) -> Option<usize> {
         let [a, b] = self.buckets(hash);
-        let (free_a, free_b) = (self.tags[a].matches(0), self.tags[b].matches(0));
-        let (bucket, free) =
-            if free_a.count_ones() >= free_b.count_ones() { (a, free_a) } else { (b, free_b) };
+        let taken = |bucket: usize| WAYS as u32 - self.tags[bucket].matches(0).count_ones();
+        let taken_a = taken(a);
+        let bucket = if taken_a <= HALF || taken_a <= taken(b) { a } else { b };
+        let free = self.tags[bucket].matches(0);
         (free != 0).then(|| bucket * WAYS + free.trailing_zeros() as usize)
     }
 
@@ -277,16 +289,21 @@ fn tag(hash: u64) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::equal;
+    use super::{Tags, WAYS};
 
     #[test]
-    fn four_places_at_once_are_four_places() {
+    fn a_bucket_matches_in_the_places_that_hold_the_tag() {
         let edges = [0, 1, 2, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff];
         for tag in edges {
             for n in 0..edges.len().pow(4) {
-                let places = [1, 9, 81, 729].map(|step| edges[n / step % 9]);
-                let slow = (0..4).map(|way| u32::from(places[way] == tag) << way).sum::<u32>();
-                assert_eq!(equal(places, tag), slow, "{tag:#x} in {places:x?}");
+                let four = [1, 9, 81, 729].map(|step| edges[n / step % 9]);
+                for first in [0, WAYS - 4] {
+                    let mut tags = Tags([!tag; WAYS]);
+                    tags.0[first..first + 4].copy_from_slice(&four);
+                    let slow =
+                        (0..WAYS).map(|way| u32::from(tags.0[way] == tag) << way).sum::<u32>();
+                    assert_eq!(tags.matches(tag), slow, "{tag:#x} in {tags:x?}");
+                }
             }
         }
     }
