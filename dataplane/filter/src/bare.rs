@@ -76,8 +76,9 @@ impl FlowTable {
         let mut hashes = [0; BURST];
         for (FlowKey(key), hash) in keys.iter().zip(&mut hashes) {
             *hash = self.hasher.hash(key);
+            self.table.expect(*hash);
         }
-        let places = self.table.touch(&hashes[..keys.len().min(BURST)]);
+        let places = self.table.look(&hashes[..keys.len().min(BURST)]);
         let mut found = 0;
         for (i, ((FlowKey(key), &hash), place)) in keys.iter().zip(&hashes).zip(places).enumerate()
         {

@@ -14,6 +14,7 @@
 //! allocates, locks or panics once [`Filter::new`] has returned.
 #![forbid(unsafe_code)]
 
+mod ahead;
 pub mod bare;
 mod counters;
 mod flow;

@@ -1,12 +1,13 @@
 //! One burst, from frames to actions.
 //!
-//! A burst is taken in passes, each over all packets, so that the cache misses of one pass overlap
-//! instead of adding up:
+//! A burst is taken in passes, each over all packets, and each asks for the memory that the next one
+//! reads ([`crate::ahead`]), so that cache misses overlap instead of adding up:
 //!
 //! ```text
-//!  1 touch the frames; parse, hash      2 touch the tags of all, then the entries they point at
+//!  1 ask for the frames; parse, hash; ask for the tags
+//!  2 compare the tags, ask for the entries they point at
 //!  3 hits: forward                      4 misses: the classes of all their addresses, one batch
-//!  5 what the ruleset says of them; touch the places of new flows
+//!  5 what the ruleset says of them; ask for the places of new flows
 //!  6 in order: remember new flows, let fragments follow, drop and record
 //! ```
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use lookup::{ClassId, Judgement, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
+use crate::ahead::fetch;
 use crate::flow::{Hasher, Key, Lives, Table};
 use crate::limiter::{Bucket, Hold};
 use crate::parse::{Fate, Head, Packet, parse};
@@ -144,7 +146,7 @@ impl Filter {
         self.tally.meet(rules);
         self.bucket.refill(now.mono_ms);
 
-        touch(frames);
+        frames.iter().filter_map(|frame| frame.first()).for_each(fetch);
         let mut packets = ArrayVec::<Packet, BURST>::new();
         let mut hashes = [0; BURST];
         for (frame, hash) in frames.iter().zip(&mut hashes) {
@@ -156,10 +158,11 @@ impl Filter {
                     packet.key = packet.key.within(burst.vlan(&packet.head));
                 }
                 *hash = self.hasher.hash(&packet.key);
+                self.table.expect(*hash);
             }
         }
         self.counters.received += packets.len() as u64;
-        let places = self.table.touch(&hashes[..packets.len()]);
+        let places = self.table.look(&hashes[..packets.len()]);
         let mut hits = 0_u64;
         let mut misses = Misses::default();
         for (i, ((packet, &hash), place)) in packets.iter().zip(&hashes).zip(places).enumerate() {
@@ -176,18 +179,16 @@ impl Filter {
         }
         let mut classes = misses.classes(rules);
         let mut asked = ArrayVec::<Option<Asked>, BURST>::new();
-        let mut admitted = ArrayVec::<u64, BURST>::new();
         for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
             let misses = packet.fate == Fate::Judge && hits >> i & 1 == 0;
             asked.push(misses.then(|| {
                 let miss = Asked::new(&burst, &packet.key, classes.next(&packet.key));
                 if miss.judgement.verdict == Verdict::Allow {
-                    admitted.push(hash);
+                    self.table.expect_room(hash);
                 }
                 miss
             }));
         }
-        self.table.touch_room(&admitted);
         for ((packet, &hash), asked) in packets.iter().zip(&hashes).zip(&asked) {
             let action = match packet.fate {
                 Fate::Judge => match asked {
@@ -254,13 +255,6 @@ impl Filter {
     pub fn tally(&self) -> &Arc<Tally> {
         self.tally.tally()
     }
-}
-
-/// Reads the first line of each frame, where its headers are, so that their cache misses overlap.
-#[inline]
-fn touch(frames: &[&[u8]]) {
-    let first = |frame: &&[u8]| frame.first().copied().unwrap_or(0);
-    std::hint::black_box(frames.iter().take(BURST).map(first).fold(0, |all, byte| all ^ byte));
 }
 
 /// The addresses of a burst's misses: remote and local of each, in order.

@@ -19,6 +19,7 @@ use wide::u16x8;
 
 use super::{Entry, Key, Lives, State, Timing};
 use crate::BURST;
+use crate::ahead::fetch;
 
 const WAYS: usize = 8;
 /// Up to so many flows a bucket takes without a look at the other one.
@@ -77,40 +78,32 @@ impl Table {
         [hash & self.mask, (hash >> 24) & self.mask]
     }
 
-    /// Where to look for the keys of a burst, for [`Table::find_at`]; reads it all, so that the cache misses
-    /// overlap: the tags of all first buckets, those of the second ones of keys that are not there, then
-    /// the entries that the tags point at. The loops that wait hold hardly anything but the loads, because
-    /// a core looks no further ahead than some hundred instructions.
+    /// Asks for what [`Table::look`] reads first of this hash.
+    #[inline]
+    pub(crate) fn expect(&self, hash: u64) {
+        fetch(&self.tags[self.buckets(hash)[0]]);
+    }
+
+    /// Where to look for the keys of a burst, for [`Table::find_at`]; asks for the entries there.
     #[inline(never)]
-    pub(crate) fn touch(&self, hashes: &[u64]) -> [u32; BURST] {
+    pub(crate) fn look(&self, hashes: &[u64]) -> [u32; BURST] {
         let hashes = &hashes[..hashes.len().min(BURST)];
-        let mut seen = 0;
-        for &hash in hashes {
-            seen ^= self.tags[self.buckets(hash)[0]].0[0];
-        }
         let mut places = [NOWHERE; BURST];
         let mut absent = [0; BURST];
         let mut count = 0;
         for (i, (&hash, place)) in hashes.iter().zip(&mut places).enumerate() {
-            *place = self.point(self.buckets(hash)[0], hash);
+            let [a, b] = self.buckets(hash);
+            *place = self.point(a, hash);
             // Without a branch: chance would decide it.
             absent[count % BURST] = i;
             count += usize::from(*place == NOWHERE);
-        }
-        let absent = &absent[..count.min(BURST)];
-        for &i in absent {
-            seen ^= self.tags[self.buckets(hashes[i])[1]].0[0];
-        }
-        for &i in absent {
-            places[i] = self.point(self.buckets(hashes[i])[1], hashes[i]);
-        }
-        let mut known = 0;
-        for &place in &places {
-            if let Some(entry) = self.entries.get(place as usize) {
-                known ^= entry.revision;
+            if *place == NOWHERE {
+                fetch(&self.tags[b]);
             }
         }
-        std::hint::black_box((seen, known));
+        for &i in &absent[..count.min(BURST)] {
+            places[i] = self.point(self.buckets(hashes[i])[1], hashes[i]);
+        }
         places
     }
 
@@ -118,8 +111,9 @@ impl Table {
     #[inline]
     fn point(&self, bucket: usize, hash: u64) -> u32 {
         let same = self.tags[bucket].matches(tag(hash));
-        let slot = (bucket * WAYS) as u32 + same.trailing_zeros() % WAYS as u32;
-        if same == 0 { NOWHERE } else { slot }
+        let slot = bucket * WAYS + same.trailing_zeros() as usize % WAYS;
+        fetch(&self.entries[slot]);
+        if same == 0 { NOWHERE } else { slot as u32 }
     }
 
     /// The slot of `key` where [`Table::touch`] pointed, as long as nothing was put in since.
@@ -190,21 +184,12 @@ impl Table {
         true
     }
 
-    /// Reads the entries that new flows of these hashes would be put in, so that the cache misses overlap:
-    /// stores wait for them one after another.
-    #[inline(never)]
-    pub(crate) fn touch_room(&self, hashes: &[u64]) {
-        let mut places = [NOWHERE; BURST];
-        for (&hash, place) in hashes.iter().zip(&mut places) {
-            *place = self.room(hash).map_or(NOWHERE, |slot| slot as u32);
+    /// Asks for the entry that a new flow of this hash would be put in.
+    #[inline]
+    pub(crate) fn expect_room(&self, hash: u64) {
+        if let Some(slot) = self.room(hash) {
+            fetch(&self.entries[slot]);
         }
-        let mut seen = 0;
-        for &place in &places[..hashes.len().min(BURST)] {
-            if let Some(entry) = self.entries.get(place as usize) {
-                seen ^= entry.revision;
-            }
-        }
-        std::hint::black_box(seen);
     }
 
     /// A free place, else one that gives way.
