@@ -112,8 +112,11 @@ impl Table {
     fn point(&self, bucket: usize, hash: u64) -> u32 {
         let same = self.tags[bucket].matches(tag(hash));
         let slot = bucket * WAYS + same.trailing_zeros() as usize % WAYS;
-        fetch(&self.entries[slot]);
-        if same == 0 { NOWHERE } else { slot as u32 }
+        let place = if same == 0 { NOWHERE } else { slot as u32 };
+        if let Some(entry) = self.entries.get(place as usize) {
+            fetch(entry);
+        }
+        place
     }
 
     /// The slot of `key` where [`Table::touch`] pointed, as long as nothing was put in since.
