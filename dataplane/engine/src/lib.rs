@@ -31,6 +31,7 @@ mod mail;
 mod metrics;
 mod orders;
 mod pace;
+mod pages;
 mod pattern;
 mod privilege;
 mod publish;

@@ -169,8 +169,8 @@ const CASES: &[Case] = &[
     // Memory.
     (|facts, _| facts.memory.pools[0].free = 8, "huge-pages", Grade::Advice, "echo 88 > /pool"),
     (|facts, _| facts.memory.available_bytes = 1 << 20, "memory", Grade::Warning, "fewer flows"),
-    (|facts, _| facts.memory.transparent = Some("madvise".into()),
-        "large-tables", Grade::Advice, "GLIBC_TUNABLES"),
+    (|facts, _| facts.memory.transparent = Some("never".into()),
+        "large-tables", Grade::Advice, "echo madvise"),
     // Interfaces.
     (|facts, _| outside(facts).ethernet = false, "interface", Grade::Fatal, "gateway.toml"),
     (|facts, _| outside(facts).up = false, "up", Grade::Fatal, "ip link set dev eth0 up"),

@@ -19,7 +19,7 @@ use wide::u16x8;
 
 use super::{Entry, Key, Lives, State, Timing};
 use crate::BURST;
-use crate::ahead::fetch;
+use crate::ahead::{Pages, fetch, filled};
 
 const WAYS: usize = 8;
 /// Up to so many flows a bucket takes without a look at the other one.
@@ -55,11 +55,11 @@ pub(crate) struct Table {
 
 impl Table {
     /// Room for `flows`, rounded up to a power of two.
-    pub(crate) fn new(flows: usize, lives: Lives) -> Self {
+    pub(crate) fn new(pages: &impl Pages, flows: usize, lives: Lives) -> Self {
         let buckets = flows.div_ceil(WAYS).clamp(1, MAX_BUCKETS).next_power_of_two();
         Self {
-            tags: vec![Tags::default(); buckets].into_boxed_slice(),
-            entries: vec![Entry::default(); buckets * WAYS].into_boxed_slice(),
+            tags: filled(pages, buckets, Tags::default()),
+            entries: filled(pages, buckets * WAYS, Entry::default()),
             lives,
             mask: buckets - 1,
             len: 0,

@@ -3,7 +3,7 @@
 use super::Case;
 use crate::{
     Setting,
-    finding::{Finding, Grade, Way, hand},
+    finding::{Finding, Grade, hand},
     frame,
     setting::Change,
 };
@@ -78,20 +78,12 @@ fn huge(case: &Case<'_>) -> Vec<Finding> {
     memory.pools.iter().filter_map(pool).collect()
 }
 
-/// Lookup and flow tables on huge pages.
+/// Flow tables on huge pages: the gateway asks for them itself.
 fn transparent(case: &Case<'_>) -> Option<Finding> {
     let word = case.facts.memory.transparent.as_deref()?;
-    let why =
-        "flow and lookup tables are read at random, and on small pages each read misses the TLB";
-    let ways: Vec<Way> = match word {
-        "never" => {
-            let path = "/sys/kernel/mm/transparent_hugepage/enabled".to_owned();
-            // Read back in brackets among the other words, so it is not --fix's to change.
-            vec![hand(format!("echo madvise > {path}, and GLIBC_TUNABLES as docs/gateway.md says"))]
-        }
-        _ => vec![hand("GLIBC_TUNABLES=glibc.malloc.hugetlb=1 palisade run ...")],
-    };
-    let should = "always, or madvise and GLIBC_TUNABLES";
-    let finding = Finding::new("large-tables", "machine", word, should, why);
-    Some(finding.unless(word == "always", Grade::Advice, ways))
+    let why = "flow tables are read at random, and on small pages each read misses the TLB";
+    // Read back in brackets among the other words, so it is not --fix's to change.
+    let way = hand("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+    let finding = Finding::new("large-tables", "machine", word, "madvise or always", why);
+    Some(finding.unless(word != "never", Grade::Advice, [way]))
 }
