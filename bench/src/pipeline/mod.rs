@@ -35,6 +35,8 @@ use crate::{Error, Result};
 const FRAMES: u32 = 16384;
 /// Room for a million flows without a conflict: twice the default.
 const FLOWS: usize = 1 << 21;
+/// Room for half of the flows that want to be in it.
+const FEW: usize = 1 << 19;
 /// Packets of one measurement.
 const PACKETS: usize = 1 << 19;
 
@@ -67,11 +69,13 @@ enum Deed {
     Hit,
     /// Every packet is the first of its flow.
     New,
+    /// The same, and another flow has to give way to it.
+    Crowd,
     /// Every packet is dropped, with a record or a count.
     Drop { records_per_s: u32 },
 }
 
-const CASES: [Case; 12] = {
+const CASES: [Case; 13] = {
     const fn case(name: &'static str, six: bool, flows: usize, deed: Deed) -> Case {
         Case { name, six, flows, deed }
     }
@@ -86,6 +90,7 @@ const CASES: [Case; 12] = {
         case("hit, 1,000,000 flows, IPv6", true, 1_000_000, Deed::Hit),
         case("new flow, IPv4", false, PACKETS, Deed::New),
         case("new flow, IPv6", true, PACKETS, Deed::New),
+        case("new flow, full table, IPv4", false, 2 * FEW, Deed::Crowd),
         case("drop with a record, IPv4", false, PACKETS, RECORDED),
         case("drop with a record, IPv6", true, PACKETS, RECORDED),
         case("drop that is counted, IPv4", false, PACKETS, SUPPRESSED),
@@ -139,7 +144,7 @@ impl Pipeline {
         record.rows.push(match case.deed {
             Deed::Hit => row.asked(40.0, 20.0),
             Deed::New => row.asked(100.0, 60.0),
-            Deed::Drop { .. } => row,
+            Deed::Crowd | Deed::Drop { .. } => row,
         });
         Ok(())
     }
@@ -160,6 +165,7 @@ fn turn(drill: &mut Drill, flows: &Flows, deed: Deed) -> Result<f64> {
             drill.forget();
             flows.len()
         }
+        Deed::Crowd => flows.len(),
         Deed::Drop { .. } => PACKETS,
     };
     let before = *drill.counters();
@@ -171,6 +177,7 @@ fn turn(drill: &mut Drill, flows: &Flows, deed: Deed) -> Result<f64> {
     let right = match deed {
         Deed::Hit => outcome.left == packets && fresh == 0,
         Deed::New => outcome.left == packets && nearly(fresh),
+        Deed::Crowd => outcome.left == packets && after.flows as usize > FEW - FEW / 10,
         Deed::Drop { records_per_s: 0 } => outcome.left == 0 && records <= 1,
         Deed::Drop { .. } => outcome.left == 0 && nearly(records),
     };
@@ -215,7 +222,7 @@ fn drill_with(rules: Ruleset, deed: Deed, shared: &Arc<Shared>) -> Result<Drill>
         _ => 10_000,
     };
     let config = FilterConfig {
-        flows: FLOWS,
+        flows: if deed == Deed::Crowd { FEW } else { FLOWS },
         records_per_s,
         key: *b"as random as any",
         timeouts: Timeouts::default(),
