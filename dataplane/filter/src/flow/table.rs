@@ -187,17 +187,31 @@ impl Table {
         true
     }
 
-    /// Asks for the entry that a new flow of this hash would be put in.
+    /// Asks for the entry that a new flow of this hash would be put in, or for those that may give way.
     #[inline]
     pub(crate) fn expect_room(&self, hash: u64) {
         if let Some(slot) = self.room(hash) {
             fetch(&self.entries[slot]);
+        } else {
+            self.expect_victims(hash);
         }
+    }
+
+    /// Apart, lest the loop that hardly ever comes here grow.
+    #[inline(never)]
+    fn expect_victims(&self, hash: u64) {
+        self.slots(hash).for_each(|slot| fetch(&self.entries[slot]));
+    }
+
+    /// All places of a hash.
+    fn slots(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let [a, b] = self.buckets(hash).map(|bucket| bucket * WAYS..(bucket + 1) * WAYS);
+        a.chain(b)
     }
 
     /// A free place, else one that gives way.
     fn place(&self, hash: u64, now_ms: u32) -> Option<usize> {
-        self.room(hash).or_else(|| self.victim(self.buckets(hash), now_ms))
+        self.room(hash).or_else(|| self.victim(hash, now_ms))
     }
 
     /// A free place in the first bucket, or in the emptier one if the first is half full: so most keys are
@@ -212,9 +226,9 @@ impl Table {
         (free != 0).then(|| bucket * WAYS + free.trailing_zeros() as usize)
     }
 
-    fn victim(&self, buckets: [usize; 2], now_ms: u32) -> Option<usize> {
+    fn victim(&self, hash: u64, now_ms: u32) -> Option<usize> {
         let mut oldest = None;
-        for slot in buckets.iter().flat_map(|bucket| bucket * WAYS..(bucket + 1) * WAYS) {
+        for slot in self.slots(hash) {
             let entry = &self.entries[slot];
             if entry.expired(now_ms, &self.lives) {
                 return Some(slot);
