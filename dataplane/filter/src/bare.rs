@@ -76,7 +76,7 @@ impl FlowTable {
         let mut hashes = [0; BURST];
         for (FlowKey(key), hash) in keys.iter().zip(&mut hashes) {
             *hash = self.hasher.hash(key);
-            self.table.expect(*hash);
+            self.table.fetch_tags(*hash);
         }
         let places = self.table.look(&hashes[..keys.len().min(BURST)]);
         let mut found = 0;

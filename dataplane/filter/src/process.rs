@@ -164,7 +164,7 @@ impl Filter {
                     packet.key = packet.key.within(burst.vlan(&packet.head));
                 }
                 *hash = self.hasher.hash(&packet.key);
-                self.table.expect(*hash);
+                self.table.fetch_tags(*hash);
             }
         }
         self.counters.received += packets.len() as u64;
@@ -190,7 +190,7 @@ impl Filter {
             asked.push(misses.then(|| {
                 let miss = Asked::new(&burst, &packet.key, classes.next(&packet.key));
                 if miss.judgement.verdict == Verdict::Allow {
-                    self.table.expect_room(hash);
+                    self.table.fetch_room(hash);
                 }
                 miss
             }));

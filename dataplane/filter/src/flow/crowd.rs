@@ -187,7 +187,7 @@ fn lookup_ns(table: &Table, hasher: &Hasher, keys: &[Key]) -> f64 {
     let mut found = 0;
     for batch in keys.chunks_exact(64) {
         let hashes: [u64; 64] = std::array::from_fn(|i| hasher.hash(&batch[i]));
-        hashes.iter().for_each(|&hash| table.expect(hash));
+        hashes.iter().for_each(|&hash| table.fetch_tags(hash));
         let places = table.look(&hashes);
         for ((&hash, key), place) in hashes.iter().zip(batch).zip(places) {
             found += usize::from(table.find_at(place, hash, key).is_some());

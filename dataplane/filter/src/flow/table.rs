@@ -15,6 +15,7 @@
 //! open that was silent longest, and last of all one that is no longer allowed; an open flow never
 //! gives way. The table is a cache: a flow without a place is judged again on each packet.
 
+use arrayvec::ArrayVec;
 use wide::u16x8;
 
 use super::{Entry, Key, Lives, State, Timing};
@@ -22,7 +23,7 @@ use crate::BURST;
 use crate::ahead::{Pages, fetch, filled};
 
 const WAYS: usize = 8;
-/// Up to so many flows a bucket takes without a look at the other one.
+/// A bucket with so many free places takes a flow without a look at the other one.
 const HALF: u32 = WAYS as u32 / 2;
 /// No tag matches.
 const NOWHERE: u32 = u32::MAX;
@@ -80,7 +81,7 @@ impl Table {
 
     /// Asks for what [`Table::look`] reads first of this hash.
     #[inline]
-    pub(crate) fn expect(&self, hash: u64) {
+    pub(crate) fn fetch_tags(&self, hash: u64) {
         fetch(&self.tags[self.buckets(hash)[0]]);
     }
 
@@ -89,20 +90,17 @@ impl Table {
     pub(crate) fn look(&self, hashes: &[u64]) -> [u32; BURST] {
         let hashes = &hashes[..hashes.len().min(BURST)];
         let mut places = [NOWHERE; BURST];
-        let mut absent = [0; BURST];
-        let mut count = 0;
+        let mut absent = ArrayVec::<(usize, usize), BURST>::new();
         for (i, (&hash, place)) in hashes.iter().zip(&mut places).enumerate() {
             let [a, b] = self.buckets(hash);
             *place = self.point(a, hash);
-            // Without a branch: chance would decide it.
-            absent[count % BURST] = i;
-            count += usize::from(*place == NOWHERE);
             if *place == NOWHERE {
                 fetch(&self.tags[b]);
+                absent.push((i, b));
             }
         }
-        for &i in &absent[..count.min(BURST)] {
-            places[i] = self.point(self.buckets(hashes[i])[1], hashes[i]);
+        for (i, second) in absent {
+            places[i] = self.point(second, hashes[i]);
         }
         places
     }
@@ -119,7 +117,7 @@ impl Table {
         place
     }
 
-    /// The slot of `key` where [`Table::touch`] pointed, as long as nothing was put in since.
+    /// The slot of `key` where [`Table::look`] pointed, as long as nothing was put in since.
     #[inline]
     pub(crate) fn find_at(&self, place: u32, hash: u64, key: &Key) -> Option<usize> {
         let entry = self.entries.get(place as usize)?;
@@ -189,17 +187,17 @@ impl Table {
 
     /// Asks for the entry that a new flow of this hash would be put in, or for those that may give way.
     #[inline]
-    pub(crate) fn expect_room(&self, hash: u64) {
+    pub(crate) fn fetch_room(&self, hash: u64) {
         if let Some(slot) = self.room(hash) {
             fetch(&self.entries[slot]);
         } else {
-            self.expect_victims(hash);
+            self.fetch_victims(hash);
         }
     }
 
     /// Apart, lest the loop that hardly ever comes here grow.
     #[inline(never)]
-    fn expect_victims(&self, hash: u64) {
+    fn fetch_victims(&self, hash: u64) {
         self.slots(hash).for_each(|slot| fetch(&self.entries[slot]));
     }
 
@@ -219,11 +217,15 @@ impl Table {
     #[inline]
     fn room(&self, hash: u64) -> Option<usize> {
         let [a, b] = self.buckets(hash);
-        let taken = |bucket: usize| WAYS as u32 - self.tags[bucket].matches(0).count_ones();
-        let taken_a = taken(a);
-        let bucket = if taken_a <= HALF || taken_a <= taken(b) { a } else { b };
-        let free = self.tags[bucket].matches(0);
-        (free != 0).then(|| bucket * WAYS + free.trailing_zeros() as usize)
+        let free = |bucket: usize| self.tags[bucket].matches(0);
+        let (mut bucket, mut room) = (a, free(a));
+        if room.count_ones() < HALF {
+            let other = free(b);
+            if other.count_ones() > room.count_ones() {
+                (bucket, room) = (b, other);
+            }
+        }
+        (room != 0).then(|| bucket * WAYS + room.trailing_zeros() as usize)
     }
 
     fn victim(&self, hash: u64, now_ms: u32) -> Option<usize> {
