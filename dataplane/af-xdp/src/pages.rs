@@ -1,4 +1,4 @@
-//! Huge pages for memory of others.
+//! Transparent huge pages: for the UMEM, and for memory of others.
 
 use std::mem::MaybeUninit;
 
@@ -18,10 +18,15 @@ pub fn huge<T>(room: &mut [MaybeUninit<T>]) {
     if bytes < page_size() {
         return;
     }
-    // SAFETY: `skip` is at most the length of the memory, which is borrowed exclusively, so the range lies in
-    // it; the kernel takes whole pages of it, rounding up to the end of the last one, which is mapped too.
-    // The advice changes no content, and no other mapping but in the size of its pages.
-    let _ = unsafe { madvise(start.wrapping_add(skip).cast(), bytes, Advice::LinuxHugepage) };
+    advise(start.wrapping_add(skip), bytes);
+}
+
+/// Asks for huge pages behind the whole pages that begin at `start`. A kernel without them refuses, to no
+/// harm.
+pub(crate) fn advise(start: *mut u8, bytes: usize) {
+    // SAFETY: the advice reads and writes no memory and unmaps none: whatever the range holds, only the
+    // size of its pages may change.
+    let _ = unsafe { madvise(start.cast(), bytes, Advice::LinuxHugepage) };
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use crate::pages;
 
 /// The size that the kernel's `MAP_HUGETLB` default has on x86-64 and arm64.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -41,9 +43,7 @@ impl Region {
     /// Fresh zeroed memory that the kernel may put on transparent huge pages.
     pub(crate) fn plain(bytes: usize) -> Result<Self, Errno> {
         let region = Self::map(bytes, MapFlags::PRIVATE)?;
-        // SAFETY: the range is exactly the mapping just made; the advice changes no content.
-        // It is only advice: a kernel without transparent huge pages refuses, to no harm.
-        let _ = unsafe { madvise(region.start.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
+        pages::advise(region.start.as_ptr(), bytes);
         Ok(region)
     }
 
