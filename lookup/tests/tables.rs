@@ -162,6 +162,56 @@ fn six_goes_deep() {
     }
 }
 
+/// Blocklists are lists of single networks, far from each other.
+#[test]
+fn six_holds_single_networks_of_every_length() {
+    for bits in 16..=128u8 {
+        let address = |i: u128| (1 << 125) + (i << 112 | i.pow(5) << 70 ^ i.pow(7) << 20);
+        let networks: Vec<_> =
+            (1..2000).map(|i| (Prefix::new(address(i), bits), ClassId(i as u32 % 3 + 1))).collect();
+        let ranges = Ranges::build(ClassId(0), networks.clone());
+        let table = Six::compile(&ranges).unwrap();
+        let keys = boundaries(&networks);
+        let mut batch = vec![ClassId(99); keys.len()];
+        table.find_batch(&keys, &mut batch);
+        for (&key, batch) in keys.iter().zip(batch) {
+            let class = *ranges.find(key);
+            assert_eq!((table.find(key), batch), (class, class), "{key:x} /{bits}");
+        }
+        let room = (1 << 18) + 200 * networks.len();
+        assert!(table.memory_bytes() < room, "/{bits}: {} bytes", table.memory_bytes());
+    }
+}
+
+/// As many runs as a sparse node holds, one less and one more, at every edge of its 16 bits.
+#[test]
+fn six_tells_runs_of_a_node_apart() {
+    let edges = [0u128, 1, 2, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffd, 0xfffe, 0xffff];
+    for below in [16u32, 24, 32, 40, 48] {
+        let place =
+            |at: u128| 0x2001_0db8_1234_5678_u128 << 64 & !0 << (128 - below) | at << (112 - below);
+        for set in 1u32..1 << edges.len() {
+            let chosen = edges.iter().enumerate().filter(|(bit, _)| set >> bit & 1 != 0);
+            let networks: Vec<_> = chosen
+                .map(|(bit, &at)| {
+                    (Prefix::new(place(at), below as u8 + 16), ClassId(bit as u32 + 1))
+                })
+                .collect();
+            // Something near keeps the node below the root.
+            let near = (Prefix::new(place(0) ^ 1 << 112, 16), ClassId(77));
+            let ranges = Ranges::build(ClassId(0), networks.iter().copied().chain([near]));
+            let table = Six::compile(&ranges).unwrap();
+            let keys = boundaries(&networks);
+            let mut batch = vec![ClassId(99); keys.len()];
+            table.find_batch(&keys, &mut batch);
+            for (&key, batch) in keys.iter().zip(batch) {
+                let class = *ranges.find(key);
+                assert_eq!((table.find(key), batch), (class, class), "{key:x}, /{below}, {set:b}");
+            }
+        }
+    }
+}
+
 #[test]
 fn batches_of_all_lengths() {
     let v4 = Ranges::build(
@@ -218,7 +268,7 @@ fn four_holds_many_classes_and_groups() {
 #[test]
 fn too_many_classes_are_refused() {
     assert!(Dir24_8::compile(&Ranges::new(ClassId(1 << 31))).is_err());
-    assert!(Six::compile(&Ranges::new(ClassId(1 << 29))).is_err());
-    let error = Six::compile(&Ranges::new(ClassId(1 << 29))).unwrap_err().to_string();
-    assert!(error.contains("536870913 address classes"), "{error}");
+    assert!(Six::compile(&Ranges::new(ClassId(1 << 30))).is_err());
+    let error = Six::compile(&Ranges::new(ClassId(1 << 30))).unwrap_err().to_string();
+    assert!(error.contains("1073741825 address classes"), "{error}");
 }

@@ -19,8 +19,11 @@
 //!
 //! Source: Gupta, Lin, McKeown, "Routing Lookups in Hardware at Memory Access Speeds", 1998.
 
+use pulp::Arch;
+
 use super::TableError;
-use super::packed::{BURST, Packed};
+use super::burst::{self, BURST, Bursts};
+use super::packed::Packed;
 use crate::{ClassId, Ranges};
 
 /// In an entry of `tbl24`: a group of `tbl8`, not a class.
@@ -29,6 +32,8 @@ const GROUP: u32 = 1 << 31;
 /// IPv4 classes, compiled for lookup.
 #[derive(Debug)]
 pub struct Dir24_8 {
+    /// Of this processor.
+    arch: Arch,
     tbl24: Packed,
     tbl8: Packed,
 }
@@ -65,7 +70,7 @@ impl Dir24_8 {
         }
         tbl24.shrink();
         tbl8.shrink();
-        Ok(Self { tbl24, tbl8 })
+        Ok(Self { arch: Arch::new(), tbl24, tbl8 })
     }
 
     /// The class of an address.
@@ -80,15 +85,21 @@ impl Dir24_8 {
     /// `min(addresses.len(), classes.len())` places.
     #[inline]
     pub fn find_batch(&self, addresses: &[u32], classes: &mut [ClassId]) {
-        for (keys, out) in addresses.chunks(BURST).zip(classes.chunks_mut(BURST)) {
-            self.find_burst(keys, out);
-        }
+        burst::on(self.arch, self, addresses, classes);
     }
 
+    /// The memory behind it.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.tbl24.memory_bytes() + self.tbl8.memory_bytes()
+    }
+}
+
+impl Bursts<u32> for Dir24_8 {
     /// One load a loop: a core looks no further ahead than some hundred instructions, so a loop that
     /// does more has fewer loads in flight (docs/decisions/0012-loads-in-loops.md).
-    #[inline]
-    fn find_burst(&self, keys: &[u32], out: &mut [ClassId]) {
+    #[inline(always)]
+    fn find_burst(&self, keys: &[u32], classes: &mut [ClassId]) {
         let mut entries = [0; BURST];
         let entries = &mut entries[..keys.len()];
         self.tbl24.values(keys.iter().map(|&key| high(key)), entries);
@@ -104,26 +115,20 @@ impl Dir24_8 {
                 *entry = if *entry < GROUP { *entry } else { far };
             }
         }
-        for (class, &entry) in out.iter_mut().zip(&*entries) {
+        for (class, &entry) in classes.iter_mut().zip(&*entries) {
             *class = ClassId(entry);
         }
-    }
-
-    /// The memory behind it.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.tbl24.memory_bytes() + self.tbl8.memory_bytes()
     }
 }
 
 /// The place in `tbl24` of an address.
-#[inline]
+#[inline(always)]
 fn high(address: u32) -> usize {
     (address >> 8) as usize
 }
 
 /// The place in `tbl8` of an address behind a group.
-#[inline]
+#[inline(always)]
 fn low(entry: u32, address: u32) -> usize {
     ((entry & !GROUP) as usize) << 8 | (address & 0xff) as usize
 }

@@ -1,16 +1,16 @@
 //! Builds the IPv6 trie from the ranges of a cover.
 //!
 //! Every step goes over ranges, never over the places of a node, so the cost is in proportion to
-//! them and their depth. Nodes below come first: what a node holds is gathered on a stack until all
-//! that it points at is there.
+//! them and their depth. Nodes below come first: the runs of a node are gathered on a stack until all
+//! that they lead to is there.
 
-use super::six::{LINE, Line, ROOT_BITS, Six, Slot, TRIE_BITS};
+use pulp::Arch;
+
+use super::six::{BLOCK, NODE_BITS, ROOT_BITS, START_WORDS, STARTS, Six, Slot, TRIE_BITS};
 use crate::{Address, ClassId, Ranges};
 
-/// A node has 2^SPREAD to 2^(SPREAD + 1) places for each of its ranges.
-const SPREAD: u32 = 2;
-/// The widest stride of a node.
-const STRIDE_BITS: u32 = 16;
+/// A dense node has 2^SPREAD to 2^(SPREAD + 1) places for each of its ranges.
+const SPREAD: u32 = 6;
 
 /// A part of the address space that is being indexed, and the ranges `from..to` that cut it.
 #[derive(Clone, Copy)]
@@ -21,39 +21,54 @@ struct Span {
     to: usize,
 }
 
+/// Places of a node that lead to the same.
+#[derive(Clone, Copy)]
+struct Run {
+    places: u32,
+    slot: Slot,
+}
+
 /// A table that grows.
 pub(super) struct Grow<'a> {
     starts: &'a [u128],
     classes: &'a [ClassId],
-    /// Runs of the nodes that are not complete: places, and what they hold.
-    runs: Vec<(u32, Slot)>,
+    /// Those of the nodes that are not complete.
+    runs: Vec<Run>,
     table: Six,
 }
 
 impl<'a> Grow<'a> {
     pub(super) fn new(ranges: &'a Ranges<u128, ClassId>) -> Self {
-        let spare = Line { starts: [i32::MIN; LINE], classes: [ClassId(0); LINE] };
         Self {
             starts: ranges.starts(),
             classes: ranges.values(),
             runs: Vec::new(),
             table: Six {
+                arch: Arch::new(),
                 root: Vec::with_capacity(1 << ROOT_BITS),
-                nodes: Vec::new(),
-                lines: vec![spare],
+                blocks: vec![0],
+                values: vec![0; START_WORDS],
                 deep: Vec::new(),
                 low: Vec::new(),
+                low_classes: Vec::new(),
             },
         }
     }
 
     pub(super) fn finish(mut self) -> Six {
         self.gather(ROOT_BITS, Span { first: 0, len: 0, from: 0, to: self.starts.len() });
-        for (count, slot) in self.runs {
-            let end = self.table.root.len() + count as usize;
-            self.table.root.resize(end, slot);
+        let Self { runs, mut table, .. } = self;
+        for Run { places, slot } in runs {
+            // One class is a node of it, so that a burst finds nodes only.
+            let alone = [Run { places: 2, slot }];
+            let slot = if slot.is_class() { table.push_dense(1, &alone) } else { slot };
+            table.root.resize(table.root.len() + places as usize, slot);
         }
-        self.table
+        table.blocks.shrink_to_fit();
+        table.values.shrink_to_fit();
+        table.low.shrink_to_fit();
+        table.low_classes.shrink_to_fit();
+        table
     }
 
     /// Puts the runs of a node of `bits` on the stack, and all below it into the table.
@@ -66,7 +81,8 @@ impl<'a> Grow<'a> {
             // Places that are one range's alone, up to the one that the next range begins in.
             let end = if from + 1 < span.to { place(self.starts[from + 1]) } else { places };
             if end > next {
-                self.runs.push(((end - next) as u32, Slot::class(self.classes[from])));
+                let slot = Slot::class(self.classes[from]);
+                self.runs.push(Run { places: (end - next) as u32, slot });
                 next = end;
                 if next < places && self.starts[from + 1] == span.first | next << shift {
                     from += 1;
@@ -78,7 +94,7 @@ impl<'a> Grow<'a> {
             let inside = self.starts[from + 1..span.to].partition_point(|&start| start <= last);
             let to = from + 1 + inside;
             let slot = self.slot(Span { first, len, from, to });
-            self.runs.push((1, slot));
+            self.runs.push(Run { places: 1, slot });
             next += 1;
             // The last range goes on in the next place, unless it ends just here.
             let ends = to < span.to && last.successor() == Some(self.starts[to]);
@@ -91,51 +107,90 @@ impl<'a> Grow<'a> {
         if span.len == TRIE_BITS {
             return self.deep(span);
         }
-        if let Some(line) = self.line(span) {
-            self.table.lines.push(line);
-            return Slot::line(self.table.lines.len() - 1);
-        }
         let count = span.to - span.from;
-        let bits = (count.ilog2() + SPREAD).min(STRIDE_BITS).min(TRIE_BITS - span.len);
+        let sparse = self.is_sparse(span);
+        let bits = if sparse { NODE_BITS } else { count.ilog2() + SPREAD };
+        let bits = bits.min(NODE_BITS).min(TRIE_BITS - span.len);
         let mark = self.runs.len();
         self.gather(bits, span);
-        let nodes = &mut self.table.nodes;
-        let place = nodes.len();
-        for (count, slot) in self.runs.drain(mark..) {
-            nodes.resize(nodes.len() + count as usize, slot);
-        }
-        Slot::node(bits, place.min(Slot::PLACES - 1))
+        let runs = &self.runs[mark..];
+        let slot = match sparse {
+            true => self.table.push_sparse(runs),
+            false => self.table.push_dense(bits, runs),
+        };
+        self.runs.truncate(mark);
+        slot
     }
 
-    /// The ranges of a span as a line, if they are few and 32 bits above /64 tell their starts apart.
-    fn line(&self, span: Span) -> Option<Line> {
-        let count = span.to - span.from;
-        if count > LINE {
-            return None;
+    /// Whether a sparse node can hold a span: 16 bits are left, and few places begin a run. The root
+    /// leads to dense nodes only.
+    fn is_sparse(&self, span: Span) -> bool {
+        if span.len == ROOT_BITS || span.len + NODE_BITS > TRIE_BITS {
+            return false;
         }
-        let mut line =
-            Line { starts: [i32::MAX; LINE], classes: [self.classes[span.to - 1]; LINE] };
-        line.starts[0] = i32::MIN;
-        line.classes[..count].copy_from_slice(&self.classes[span.from..span.to]);
-        for (at, &start) in self.starts[span.from + 1..span.to].iter().enumerate() {
-            let bits = start << span.len;
-            if bits << 32 != 0 || start as u64 != 0 {
-                return None;
+        let shift = 128 - span.len - NODE_BITS;
+        let places = 1 << NODE_BITS;
+        let (mut begun, mut last) = (0, 0);
+        for &start in &self.starts[span.from + 1..span.to] {
+            let place = (start - span.first) >> shift;
+            // A range that begins within a place makes that a run of its own, and the next begins one.
+            let next = if start.zeros() >= shift as u8 { place } else { place + 1 };
+            for place in place..=next {
+                if place > last && place < places {
+                    (begun, last) = (begun + 1, place);
+                }
             }
-            line.starts[at + 1] = Line::start((bits >> 96) as u32);
+            if begun > STARTS {
+                return false;
+            }
         }
-        Some(line)
+        true
     }
 
     fn deep(&mut self, span: Span) -> Slot {
         let table = &mut self.table;
         let from = table.low.len();
         // The first range may begin before the /64.
-        table.low.push((0, self.classes[span.from]));
-        let rest = span.from + 1..span.to;
-        let starts = self.starts[rest.clone()].iter().map(|&start| start as u64);
-        table.low.extend(starts.zip(self.classes[rest].iter().copied()));
+        table.low.push(0);
+        let starts = &self.starts[span.from + 1..span.to];
+        table.low.extend(starts.iter().map(|&start| start as u64));
+        table.low_classes.extend_from_slice(&self.classes[span.from..span.to]);
         table.deep.push((from as u32, table.low.len() as u32));
         Slot::deep(table.deep.len() - 1)
+    }
+}
+
+impl Six {
+    fn push_dense(&mut self, bits: u32, runs: &[Run]) -> Slot {
+        let place = self.blocks.len();
+        let mut next = 0;
+        for &Run { places, slot } in runs {
+            if next % BLOCK != 0
+                && let Some(open) = self.blocks.last_mut()
+            {
+                *open |= 1 << (next % BLOCK);
+            }
+            // The blocks that begin within this run have its value first.
+            let base = self.values.len() as u64;
+            self.values.push(slot.0);
+            next += places as usize;
+            self.blocks.resize(place + next.div_ceil(BLOCK), base << 32);
+        }
+        Slot::dense(bits, place)
+    }
+
+    /// The first run begins where the node does, and is not compared.
+    fn push_sparse(&mut self, runs: &[Run]) -> Slot {
+        let begun = runs.len() - 1;
+        let mut words = [0; START_WORDS];
+        let mut next = 0;
+        for (at, run) in runs[..begun].iter().enumerate() {
+            next += run.places;
+            words[START_WORDS - 1 - at / 2] |= next << (16 * (1 - at % 2));
+        }
+        self.values.extend_from_slice(&words[START_WORDS - begun.div_ceil(2)..]);
+        let place = self.values.len();
+        self.values.extend(runs.iter().map(|run| run.slot.0));
+        Slot::sparse(begun, place)
     }
 }

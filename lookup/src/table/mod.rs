@@ -1,5 +1,6 @@
 //! Address to [`ClassId`], for both families: what a worker asks for every new flow.
 
+mod burst;
 mod dir24_8;
 mod error;
 mod grow;
@@ -64,3 +65,7 @@ impl ClassTable {
         self.v4.memory_bytes() + self.v6.memory_bytes()
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+#[expect(clippy::unwrap_used, reason = "a test without its table has failed")]
+mod tests;

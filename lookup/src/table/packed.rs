@@ -16,13 +16,12 @@
 //! Source: Zec, Rizzo, Mikuc, "DXR: Towards a Billion Routing Lookups per Second in Software", 2012,
 //! for ranges in the place of prefixes; Asai, Ohara, "Poptrie", 2015, for the counted ranks.
 
+use super::burst::BURST;
+
 /// Bits of a place within its block.
 const PLACE_BITS: u32 = 5;
 /// Places of a block.
 const PLACES: usize = 1 << PLACE_BITS;
-
-/// Keys whose loads are in flight together: those of a worker's burst.
-pub(super) const BURST: usize = 64;
 
 /// The array. It is written from its start to its end, by runs.
 #[derive(Debug, Default)]
@@ -61,27 +60,27 @@ impl Packed {
     }
 
     /// Of a place that has been written: where its block's values begin, and the starts up to it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn block(&self, place: usize) -> (u32, u32) {
         let block = self.blocks[place >> PLACE_BITS];
         ((block >> 32) as u32, (block as u32) << (!place & (PLACES - 1)))
     }
 
     /// The value that is as many after the block's first as runs start up to the place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&self, index: u32) -> u32 {
         self.values[index as usize]
     }
 
     /// The value of a place that has been written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&self, place: usize) -> u32 {
         let (base, starts) = self.block(place);
         self.at(base + starts.count_ones())
     }
 
     /// The values of places that have been written, a burst at most.
-    #[inline]
+    #[inline(always)]
     pub(super) fn values(&self, places: impl Iterator<Item = usize>, values: &mut [u32]) {
         let mut starts = [0; BURST];
         for ((place, base), starts) in places.zip(&mut *values).zip(&mut starts) {

@@ -48,7 +48,8 @@ impl Kind for u128 {
 
     #[inline(always)]
     fn stir(self, by: u32) -> Self {
-        self ^ Self::from(by)
+        // The high half is what most tables read.
+        self ^ Self::from(by) << 64
     }
 }
 
