@@ -187,7 +187,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{} ranges, {} allocated; {}", ranges.len(), spans.len(), geo.country_info().source);
     println!("{:<22} {:>9} {:>7} {:>7} {:>7} ns", "", "memory", "depend.", "indep.", "batch");
-    report("adaptive trie + runs", six.memory_bytes(), &keys, |key| six.find(key), Some(&six));
+    report("Six", six.memory_bytes(), &keys, |key| six.find(key), Some(&six));
     let bytes = search.index.len() * 4 + search.high.len() * 20;
     report("index + search", bytes, &keys, |key| search.find(key), None);
     report("trie 16-8-8-...", trie.slots.len() * 4, &keys, |key| trie.find(key), None);

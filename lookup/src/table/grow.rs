@@ -12,6 +12,9 @@ use crate::{Address, ClassId, Ranges};
 /// A dense node has 2^SPREAD to 2^(SPREAD + 1) places for each of its ranges.
 const SPREAD: u32 = 6;
 
+/// Ranges that are looked at one after another before the rest is searched.
+const FEW: usize = 8;
+
 /// A part of the address space that is being indexed, and the ranges `from..to` that cut it.
 #[derive(Clone, Copy)]
 struct Span {
@@ -91,14 +94,25 @@ impl<'a> Grow<'a> {
             }
             let first = span.first | next << shift;
             let last = first.last_of(len as u8);
-            let inside = self.starts[from + 1..span.to].partition_point(|&start| start <= last);
-            let to = from + 1 + inside;
+            let to = from + 1 + self.begun_by(last, from + 1, span.to);
             let slot = self.slot(Span { first, len, from, to });
             self.runs.push(Run { places: 1, slot });
             next += 1;
             // The last range goes on in the next place, unless it ends just here.
             let ends = to < span.to && last.successor() == Some(self.starts[to]);
             from = if ends { to } else { to - 1 };
+        }
+    }
+
+    /// How many of the ranges `from..to` have begun at `last`: mostly few.
+    fn begun_by(&self, last: u128, from: usize, to: usize) -> usize {
+        let starts = &self.starts[from..to];
+        let few = starts.len().min(FEW);
+        let begun = starts[..few].iter().take_while(|&&start| start <= last).count();
+        if begun < few {
+            begun
+        } else {
+            few + starts[few..].partition_point(|&start| start <= last)
         }
     }
 
@@ -128,19 +142,16 @@ impl<'a> Grow<'a> {
         if span.len == ROOT_BITS || span.len + NODE_BITS > TRIE_BITS {
             return false;
         }
-        let shift = 128 - span.len - NODE_BITS;
-        let places = 1 << NODE_BITS;
         let (mut begun, mut last) = (0, 0);
         for &start in &self.starts[span.from + 1..span.to] {
-            let place = (start - span.first) >> shift;
-            // A range that begins within a place makes that a run of its own, and the next begins one.
-            let next = if start.zeros() >= shift as u8 { place } else { place + 1 };
-            for place in place..=next {
-                if place > last && place < places {
-                    (begun, last) = (begun + 1, place);
-                }
-            }
-            if begun > STARTS {
+            let rest = ((start >> 64) as u64) << span.len;
+            let place = (rest >> (64 - NODE_BITS)) as u32;
+            // A range that begins within a place makes a run of it, and the next place begins one.
+            let within = rest << NODE_BITS != 0 || start as u64 != 0;
+            let next = (place + u32::from(within)).min((1 << NODE_BITS) - 1);
+            begun += u32::from(place > last) + u32::from(next > place.max(last));
+            last = last.max(next);
+            if begun > STARTS as u32 {
                 return false;
             }
         }

@@ -88,7 +88,8 @@ pub(super) trait Table<A: Kind> {
 
 /// A table under its loops.
 pub(super) trait Arms<A: Kind> {
-    /// Nanoseconds a lookup, over all keys.
+    /// Nanoseconds a lookup, over all keys, after a pass that is not timed: `dpdk-test-fib` too asks
+    /// for keys that it has just written, of a table that it has just filled.
     fn pass(&self, arm: Arm, keys: &[A]) -> f64;
     /// The classes of a burst of keys, alone and together: they are the same.
     fn answers(&self, keys: &[A], classes: &mut [ClassId]) -> bool;
@@ -96,11 +97,13 @@ pub(super) trait Arms<A: Kind> {
 
 impl<A: Kind, T: Table<A>> Arms<A> for T {
     fn pass(&self, arm: Arm, keys: &[A]) -> f64 {
-        let (ns, ()) = match arm {
-            Arm::Dependent => spent_ns(|| dependent(self, keys)),
-            Arm::Independent => spent_ns(|| independent(self, keys)),
-            Arm::Batch => spent_ns(|| batches(self, keys)),
+        let pass = || match arm {
+            Arm::Dependent => dependent(self, keys),
+            Arm::Independent => independent(self, keys),
+            Arm::Batch => batches(self, keys),
         };
+        pass();
+        let (ns, ()) = spent_ns(pass);
         ns / keys.len().max(1) as f64
     }
 
