@@ -19,8 +19,13 @@ use crate::{Error, Result};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/pktgen.bpf.o");
 
-/// Frames of one call: each sets a page pool up and tears it down, so short calls give pauses.
+/// Repetitions of a call whose length nobody knows yet.
 const REPEAT: u32 = 1 << 22;
+/// Repetitions that tell what one costs when nothing is sent.
+const TRIAL: u32 = 1 << 18;
+/// A call lasts longer than it should by this, so that it is the only one.
+/// The kernel tells whole nanoseconds.
+const MARGIN: f64 = 1.1;
 /// Longest run, whatever is ordered: no load is left behind by mistake.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -90,6 +95,9 @@ pub struct Generator<'lab> {
     fresh: Fresh,
     /// Where the fresh flows of the next order begin: entry and epoch.
     fresh_next: [u64; 2],
+    /// What a repetition cost, in nanoseconds: as fast as the core can, and without sending, which is
+    /// what most repetitions of a paced run do.
+    cost_ns: [Option<u64>; 2],
 }
 
 impl<'lab> Generator<'lab> {
@@ -158,6 +166,7 @@ impl<'lab> Generator<'lab> {
             longest_bytes,
             fresh: Fresh::Never,
             fresh_next: [0; 2],
+            cost_ns: [None; 2],
         })
     }
 
@@ -172,6 +181,9 @@ impl<'lab> Generator<'lab> {
     }
 
     /// Sends as ordered, and returns when that is done.
+    ///
+    /// One call of the kernel does it all where that can be foreseen: a call begins and ends with a
+    /// grace period of RCU (`bpf_prog_change_xdp`), a pause of some 20 ms that would count as latency.
     ///
     /// # Errors
     /// When the kernel refuses live frames.
@@ -188,29 +200,55 @@ impl<'lab> Generator<'lab> {
         if order.count == Some(0) || order.rate_pps == Some(0) || length.is_zero() {
             return Ok(Sent::default());
         }
-        write(&mut self.ebpf, "orders", words)?;
         let [next, epoch] = self.fresh_next;
-        write(&mut self.ebpf, "progress", [0, 0, 0, 0, 0, 0, 0, 0, next, epoch])?;
-        let repeat = order.count.unwrap_or(u64::MAX).clamp(64, u64::from(REPEAT)) as u32;
+        let begin = [0, 0, 0, 0, 0, 0, 0, 0, next, epoch];
+        let paced = usize::from(order.rate_pps.is_some());
         let frame = vec![0; self.longest_bytes];
         let namespace = self.namespace;
-        let (ebpf, fresh_next) = (&mut self.ebpf, &mut self.fresh_next);
+        let (ebpf, fresh_next, cost_ns) =
+            (&mut self.ebpf, &mut self.fresh_next, &mut self.cost_ns[paced]);
         namespace.enter(|| {
             pin(order.core)?;
+            if paced == 1 && cost_ns.is_none() {
+                // An order of no length is over at once.
+                write(ebpf, "orders", [words[0], 0, 0, 0, 0, 0])?;
+                write(ebpf, "progress", begin)?;
+                *cost_ns = Some(call(ebpf, &frame, TRIAL)?);
+            }
+            write(ebpf, "orders", words)?;
+            write(ebpf, "progress", begin)?;
+            let most = order.count.unwrap_or(u64::MAX);
+            let mut left = length;
             loop {
-                let program = bpf::xdp(ebpf, "pktgen")?;
-                live::run(program, &frame, Ingress::default(), repeat, 64)
-                    .map_err(failed("run", "pktgen"))?;
+                let repeat = cost_ns.map_or(REPEAT, |cost| repetitions(left, cost));
+                let repeat = u64::from(repeat).min(most).max(64) as u32;
+                let cost = call(ebpf, &frame, repeat)?;
+                if paced == 0 {
+                    *cost_ns = Some(cost);
+                }
                 let [packets, bytes, _, start_ns, last_ns, over, fresh, _, next, epoch] =
                     read::<10>(ebpf, "progress")?;
                 *fresh_next = [next, epoch];
-                if over != 0 || order.count.is_some_and(|count| packets >= count) {
-                    let length = Duration::from_nanos(last_ns.saturating_sub(start_ns));
-                    return Ok(Sent { packets, bytes, length, fresh });
+                let spent = Duration::from_nanos(last_ns.saturating_sub(start_ns));
+                if over != 0 || packets >= most {
+                    return Ok(Sent { packets, bytes, length: spent, fresh });
                 }
+                left = length.saturating_sub(spent);
             }
         })
     }
+}
+
+/// Repetitions that take a little longer than `left`.
+fn repetitions(left: Duration, cost_ns: u64) -> u32 {
+    (left.as_nanos() as f64 / cost_ns.max(1) as f64 * MARGIN) as u32
+}
+
+/// One call of the kernel; answers what a repetition cost in nanoseconds, as the kernel measured it.
+fn call(ebpf: &mut Ebpf, frame: &[u8], repeat: u32) -> Result<u64> {
+    let program = bpf::xdp(ebpf, "pktgen")?;
+    let run = live::run(program, frame, Ingress::default(), repeat, 64);
+    run.map(|run| run.duration_ns).map_err(failed("run", "pktgen"))
 }
 
 /// The time between two frames; never 0, which would be as fast as the core can.
