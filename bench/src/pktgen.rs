@@ -11,7 +11,7 @@ use crate::lab::{Lab, Setup, check_identities};
 use crate::load::{
     Class, Count, Delays, Flow, Fresh, Generator, Kind, Order, Plan, Sent, Shares, Sink, Sizes,
 };
-use crate::peers::{Fence, Peer, Running};
+use crate::peers::{Fence, HugePages, Peer, Running};
 use crate::{Error, Result};
 
 /// Offer a load to a peer in a lab, and count what comes through.
@@ -84,6 +84,7 @@ impl Pktgen {
                 std::fs::read_to_string(path).map_err(crate::error::system("read", &name))?
             }
         };
+        let _pages = HugePages::for_peers()?;
         let lab = Lab::new(1)?;
         let core = std::thread::available_parallelism().map_or(0, |cores| cores.get() as u32 - 1);
         let setup = Setup { cores: vec![core], ..Setup::new(&lab, &policy) };

@@ -44,7 +44,6 @@ const PEERS: [Peer; 8] = [
 ];
 /// The core of every peer.
 const CORE: u32 = 1;
-const HUGE_PAGES: u32 = 512;
 /// Entries of the table of flows, of whoever has one: none is ever full.
 pub(crate) const FLOWS: u32 = 1 << 21;
 const PORT: u16 = 123;
@@ -107,7 +106,7 @@ impl Compare {
     /// # Errors
     /// When the lab or a peer fails, or a packet came through that must not.
     pub fn run(&self) -> Result<()> {
-        let _pages = HugePages::reserve(HUGE_PAGES)?;
+        let _pages = HugePages::for_peers()?;
         let mut terms = self.terms()?;
         let mut samples = Samples::default();
         let peers = self.turns(&terms);

@@ -19,7 +19,6 @@ use crate::{Error, Result};
 /// Goal: Palisade's part of testpmd's rate.
 pub const GOAL: f64 = 0.9;
 const FLOWS: usize = 64;
-const HUGE_PAGES: u32 = 512;
 const WARM_UP: Duration = Duration::from_millis(500);
 const CORE: u32 = 1;
 const PORT: u16 = 123;
@@ -52,7 +51,7 @@ pub struct Rates {
 /// # Errors
 /// When the lab or a peer fails, or nothing is forwarded.
 pub fn run(peers: &[Peer], terms: Terms, records: &Path) -> Result<f64> {
-    let _pages = HugePages::reserve(HUGE_PAGES)?;
+    let _pages = HugePages::for_peers()?;
     let mut rates: Vec<Rates> = peers
         .iter()
         .map(|peer| Rates { peer: peer.name(), pps: Vec::new(), median_pps: 0.0 })

@@ -7,6 +7,8 @@ use crate::error::system;
 use crate::lab::Duty;
 
 const SETTING: &str = "/proc/sys/vm/nr_hugepages";
+/// Of 2 MiB: twice what testpmd takes, so that nobody goes without.
+const FOR_PEERS: u32 = 512;
 
 /// A number of huge pages; what was there before comes back when this is dropped.
 #[derive(Debug)]
@@ -15,6 +17,14 @@ pub struct HugePages {
 }
 
 impl HugePages {
+    /// Sees to it that every peer finds what it takes.
+    ///
+    /// # Errors
+    /// When the setting cannot be read or written.
+    pub fn for_peers() -> Result<Self> {
+        Self::reserve(FOR_PEERS)
+    }
+
     /// Sees to it that so many pages are reserved at least.
     ///
     /// # Errors

@@ -31,7 +31,6 @@ const MODES: [&str; 3] = ["busy", "adaptive", "interrupt"];
 const CORE: u32 = 1;
 const GENERATOR: usize = 0;
 const PORT: u16 = 123;
-const HUGE_PAGES: u32 = 512;
 const WIRE_BYTES: usize = 64;
 /// Far apart: no worker stays awake for 5 ms.
 const APART_PPS: u64 = 199;
@@ -66,7 +65,7 @@ impl Poll {
     /// # Errors
     /// When the lab or the gateway fails.
     pub fn run(&self) -> Result<()> {
-        let _pages = HugePages::reserve(HUGE_PAGES)?;
+        let _pages = HugePages::for_peers()?;
         let fence = Fence::new(None, &["DE", "FR", "US"], PORT)?;
         let mut figures = Figures::new(&self.pps);
         for round in 1..=self.rounds {
