@@ -23,6 +23,10 @@ use palisade_bench::sources::Draw;
 use palisade_bench::tables::{Load, Tables};
 use palisade_bench::{Error, Result, demo};
 
+/// As in the gateway, for all that is measured in this process.
+#[global_allocator]
+static ALLOCATOR: af_xdp_rs::LargePages = af_xdp_rs::LargePages;
+
 /// The lab of Palisade: real traffic and offered load between network namespaces. Needs root.
 #[derive(Debug, Parser)]
 #[command(name = "palisade-bench", version, max_term_width = 100)]

@@ -33,6 +33,10 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+/// Every packet reads long tables at random places.
+#[global_allocator]
+static ALLOCATOR: af_xdp_rs::LargePages = af_xdp_rs::LargePages;
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),

@@ -35,7 +35,7 @@ pub use error::Error;
 pub use frame::{Frame, FreeList, Packet};
 pub use interface::Interface;
 pub use nic::{Channels, Feature, Ring, Rings, XdpSupport};
-pub use pages::huge;
+pub use pages::LargePages;
 pub use program::{AttachMode, FailMode, Program, Unserved};
 pub use socket::Socket;
 pub use umem::{HugePages, KERNEL_HEADROOM_BYTES, Umem, UmemConfig};

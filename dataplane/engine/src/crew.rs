@@ -33,7 +33,6 @@ use crate::{
     interface::{Interface, Pair, serve, unserve, wires},
     mail::Inbox,
     pace::Pace,
-    pages::Huge,
     publish::Reader,
     pulse::{Pulse, Pulses},
     records::Sender,
@@ -116,7 +115,7 @@ impl Crew {
         };
         let queue = self.seats.len() as u32;
         let mind = Mind {
-            filter: Filter::on(&Huge, filter, Arc::clone(&self.shared)),
+            filter: Filter::new(filter, Arc::clone(&self.shared)),
             rules,
             records,
             inbox,

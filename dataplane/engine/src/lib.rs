@@ -31,7 +31,6 @@ mod mail;
 mod metrics;
 mod orders;
 mod pace;
-mod pages;
 mod pattern;
 mod privilege;
 mod publish;

@@ -67,7 +67,7 @@ impl FlowTable {
     #[must_use]
     pub fn new(flows: usize, secret: [u8; 16]) -> Self {
         let lives = Lives::new(&Timeouts::default());
-        Self { table: Table::new(&(), flows, lives), hasher: Hasher::new(secret) }
+        Self { table: Table::new(flows, lives), hasher: Hasher::new(secret) }
     }
 
     /// A bit for each of at most 64 keys whose flow is known and not expired; it was heard of now.

@@ -35,7 +35,6 @@ mod tally;
 mod track;
 mod verdict;
 
-pub use ahead::Pages;
 pub use counters::{Counters, DomainCounters, RecordCounters};
 pub use flow::Timeouts;
 pub use flows::{Flow, FlowState, Pair};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use lookup::{ClassId, Judgement, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
-use crate::ahead::{Pages, fetch};
+use crate::ahead::fetch;
 use crate::flow::{Hasher, Key, Lives, Table};
 use crate::limiter::{Bucket, Hold};
 use crate::parse::{Fate, Head, Packet, parse};
@@ -117,14 +117,8 @@ impl Filter {
     /// Allocates everything that the filter will ever need.
     #[must_use]
     pub fn new(config: FilterConfig, shared: Arc<Shared>) -> Self {
-        Self::on(&(), config, shared)
-    }
-
-    /// The same, with its flow table on such pages.
-    #[must_use]
-    pub fn on(pages: &impl Pages, config: FilterConfig, shared: Arc<Shared>) -> Self {
         Self {
-            table: Table::new(pages, config.flows, Lives::new(&config.timeouts)),
+            table: Table::new(config.flows, Lives::new(&config.timeouts)),
             hasher: Hasher::new(config.key),
             shared,
             bucket: Bucket::new(config.records_per_s),

@@ -19,7 +19,6 @@ use super::{Mind, Snapshot, Wires, Worker};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::pace::Pace;
-use crate::pages::Huge;
 use crate::publish::Publisher;
 use crate::pulse::Pulse;
 use crate::spent::Spent;
@@ -63,7 +62,7 @@ impl Drill {
         let (inbox, _) = mail::pair();
         let mut publisher = Publisher::new(rules);
         let mind = Mind {
-            filter: Filter::on(&Huge, filter, shared),
+            filter: Filter::new(filter, shared),
             rules: publisher.reader(),
             records: sender,
             clock: Clock::new(Instant::now()),

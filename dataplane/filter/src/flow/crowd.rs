@@ -151,7 +151,7 @@ fn no_two_keys_of_a_set_have_one_hash() {
 fn millions_of_syns_push_out_no_open_flow() {
     let lives = Lives::new(&Timeouts::default());
     let hasher = Hasher::new(secret(3));
-    let mut table = Table::new(&(), 1 << 16, lives);
+    let mut table = Table::new(1 << 16, lives);
     let flow = |key: Key, progress, seen_ms| {
         let mut entry = Entry::new(key, progress, Timing::Tcp, false);
         entry.seen_ms = seen_ms;
@@ -212,7 +212,7 @@ fn slowdown() {
     let tables: Vec<Table> = sets
         .iter_mut()
         .map(|(_, keys)| {
-            let mut table = Table::new(&(), 1 << 16, Lives::new(&Timeouts::default()));
+            let mut table = Table::new(1 << 16, Lives::new(&Timeouts::default()));
             keys.sort_unstable_by_key(Key::words);
             keys.dedup();
             // No set is looked up in the order that it was put in.

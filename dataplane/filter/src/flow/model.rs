@@ -136,7 +136,7 @@ proptest! {
         start_ms in prop_oneof![Just(0), Just(u32::MAX - 60_000)],
     ) {
         let mut pair = Pair {
-            table: Table::new(&(), 32, lives()),
+            table: Table::new(32, lives()),
             model: HashMap::new(),
             hasher: Hasher::new([9; 16]),
             now_ms: start_ms,
@@ -178,7 +178,7 @@ proptest! {
 
 #[test]
 fn two_thirds_of_the_room_fill_without_a_refusal_and_the_rest_nearly() {
-    let mut table = Table::new(&(), 1 << 16, lives());
+    let mut table = Table::new(1 << 16, lives());
     let hasher = Hasher::new([3; 16]);
     let mut refused = 0;
     for n in 0..1 << 16 {

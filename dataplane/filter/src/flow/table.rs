@@ -20,7 +20,7 @@ use wide::u16x8;
 
 use super::{Entry, Key, Lives, State, Timing};
 use crate::BURST;
-use crate::ahead::{Pages, fetch, filled};
+use crate::ahead::fetch;
 
 const WAYS: usize = 8;
 /// A bucket with so many free places takes a flow without a look at the other one.
@@ -56,11 +56,11 @@ pub(crate) struct Table {
 
 impl Table {
     /// Room for `flows`, rounded up to a power of two.
-    pub(crate) fn new(pages: &impl Pages, flows: usize, lives: Lives) -> Self {
+    pub(crate) fn new(flows: usize, lives: Lives) -> Self {
         let buckets = flows.div_ceil(WAYS).clamp(1, MAX_BUCKETS).next_power_of_two();
         Self {
-            tags: filled(pages, buckets, Tags::default()),
-            entries: filled(pages, buckets * WAYS, Entry::default()),
+            tags: vec![Tags::default(); buckets].into(),
+            entries: vec![Entry::default(); buckets * WAYS].into(),
             lives,
             mask: buckets - 1,
             len: 0,
