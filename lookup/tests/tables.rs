@@ -187,7 +187,7 @@ fn six_holds_single_networks_of_every_length() {
 #[test]
 fn six_tells_runs_of_a_node_apart() {
     let edges = [0u128, 1, 2, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffd, 0xfffe, 0xffff];
-    for below in [16u32, 24, 32, 40, 48] {
+    for below in [32u32, 48] {
         let place =
             |at: u128| 0x2001_0db8_1234_5678_u128 << 64 & !0 << (128 - below) | at << (112 - below);
         for set in 1u32..1 << edges.len() {
@@ -197,9 +197,10 @@ fn six_tells_runs_of_a_node_apart() {
                     (Prefix::new(place(at), below as u8 + 16), ClassId(bit as u32 + 1))
                 })
                 .collect();
-            // Something near keeps the node below the root.
-            let near = (Prefix::new(place(0) ^ 1 << 112, 16), ClassId(77));
-            let ranges = Ranges::build(ClassId(0), networks.iter().copied().chain([near]));
+            // Many neighbours make the node below the root 16 bits wide, so that this one's bits align.
+            let near =
+                (0..600).map(|i| (Prefix::new(0x2001 << 112 | (2 * i) << 96, 32), ClassId(77)));
+            let ranges = Ranges::build(ClassId(0), networks.iter().copied().chain(near));
             let table = Six::compile(&ranges).unwrap();
             let keys = boundaries(&networks);
             let mut batch = vec![ClassId(99); keys.len()];

@@ -1,6 +1,6 @@
 //! Builds the IPv6 trie from the ranges of a cover.
 //!
-//! Every step goes over ranges, never over the places of a node, so the cost is in proportion to
+//! Every step goes over ranges, a word for 32 places at most, so the cost is in proportion to
 //! them and their depth. Nodes below come first: the runs of a node are gathered on a stack until all
 //! that they lead to is there.
 
@@ -9,7 +9,7 @@ use pulp::Arch;
 use super::six::{BLOCK, NODE_BITS, ROOT_BITS, START_WORDS, STARTS, Six, Slot, TRIE_BITS};
 use crate::{Address, ClassId, Ranges};
 
-/// A dense node has 2^SPREAD to 2^(SPREAD + 1) places for each of its ranges.
+/// A dense node has more than 2^(SPREAD - 1) and up to 2^SPREAD places for each of its ranges.
 const SPREAD: u32 = 6;
 
 /// Ranges that are looked at one after another before the rest is searched.
@@ -62,13 +62,14 @@ impl<'a> Grow<'a> {
         self.gather(ROOT_BITS, Span { first: 0, len: 0, from: 0, to: self.starts.len() });
         let Self { runs, mut table, .. } = self;
         for Run { places, slot } in runs {
-            // One class is a node of it, so that a burst finds nodes only.
+            // A place with one class gets a node of that class alone: a burst's first step is dense.
             let alone = [Run { places: 2, slot }];
             let slot = if slot.is_class() { table.push_dense(1, &alone) } else { slot };
             table.root.resize(table.root.len() + places as usize, slot);
         }
         table.blocks.shrink_to_fit();
         table.values.shrink_to_fit();
+        table.deep.shrink_to_fit();
         table.low.shrink_to_fit();
         table.low_classes.shrink_to_fit();
         table
@@ -146,7 +147,7 @@ impl<'a> Grow<'a> {
         for &start in &self.starts[span.from + 1..span.to] {
             let rest = ((start >> 64) as u64) << span.len;
             let place = (rest >> (64 - NODE_BITS)) as u32;
-            // A range that begins within a place makes a run of it, and the next place begins one.
+            // A start inside a place makes that place a run of its own, and the next place begins one.
             let within = rest << NODE_BITS != 0 || start as u64 != 0;
             let next = (place + u32::from(within)).min((1 << NODE_BITS) - 1);
             begun += u32::from(place > last) + u32::from(next > place.max(last));

@@ -67,5 +67,4 @@ impl ClassTable {
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
-#[expect(clippy::unwrap_used, reason = "a test without its table has failed")]
 mod tests;

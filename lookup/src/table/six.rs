@@ -6,7 +6,7 @@
 //!
 //! - a dense node marks in one bit for each place whether a run begins there, and counts bits, 32
 //!   places a block, as [`Packed`](super::packed::Packed) does for IPv4;
-//! - a sparse node covers 16 bits of which at most eight places begin a run, and compares them with
+//! - a sparse node covers 16 bits in which at most eight runs begin after the first, and compares them with
 //!   the address at once. It stands for a chain of single prefixes as well as for a few in a /32.
 //!
 //! The first 16 bits index the root. The trie ends at /64; a /64 that is cut further is searched. So
@@ -149,7 +149,7 @@ impl Six {
     /// Compiles a cover.
     ///
     /// # Errors
-    /// More than 2^26 blocks or values, which takes 2^24 ranges or more, or a class of 2^30 or more.
+    /// More than 2^26 blocks or values, which takes 2^22 ranges or more, or a class of 2^30 or more.
     pub fn compile(ranges: &Ranges<u128, ClassId>) -> Result<Self, TableError> {
         let top = ranges.iter().map(|(.., class)| class.0).max().unwrap_or(0);
         limit("address classes", top as usize + 1, Slot::CLASSES)?;
