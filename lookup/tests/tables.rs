@@ -134,6 +134,16 @@ proptest! {
     }
 }
 
+/// Alone and in a batch, every key has the class that the cover gives it.
+fn agrees(ranges: &Ranges<u128, ClassId>, table: &Six, keys: &[u128], what: &str) {
+    let mut batch = vec![ClassId(99); keys.len()];
+    table.find_batch(keys, &mut batch);
+    for (&key, batch) in keys.iter().zip(batch) {
+        let class = *ranges.find(key);
+        assert_eq!((table.find(key), batch), (class, class), "{key:x}, {what}");
+    }
+}
+
 /// Many ranges in a small part of the space, so that the trie needs several levels.
 #[test]
 fn six_goes_deep() {
@@ -149,11 +159,7 @@ fn six_goes_deep() {
             .flat_map(|i| [0, 1, step / 2, step - 1].map(|o| base + u128::from(i) * step + o))
             .chain([0, 1, base - 1, u128::MAX])
             .collect();
-        let mut batch = vec![ClassId(0); keys.len()];
-        table.find_batch(&keys, &mut batch);
-        for (&key, batch) in keys.iter().zip(batch) {
-            assert_eq!((table.find(key), batch), (*ranges.find(key), *ranges.find(key)), "{key:x}");
-        }
+        agrees(&ranges, &table, &keys, &format!("steps of {step:x}"));
         let per_range = table.memory_bytes() as f64 / f64::from(count);
         assert!(
             table.memory_bytes() < (1 << 19) + 64 * count as usize,
@@ -171,13 +177,7 @@ fn six_holds_single_networks_of_every_length() {
             (1..2000).map(|i| (Prefix::new(address(i), bits), ClassId(i as u32 % 3 + 1))).collect();
         let ranges = Ranges::build(ClassId(0), networks.clone());
         let table = Six::compile(&ranges).unwrap();
-        let keys = boundaries(&networks);
-        let mut batch = vec![ClassId(99); keys.len()];
-        table.find_batch(&keys, &mut batch);
-        for (&key, batch) in keys.iter().zip(batch) {
-            let class = *ranges.find(key);
-            assert_eq!((table.find(key), batch), (class, class), "{key:x} /{bits}");
-        }
+        agrees(&ranges, &table, &boundaries(&networks), &format!("/{bits}"));
         let room = (1 << 18) + 200 * networks.len();
         assert!(table.memory_bytes() < room, "/{bits}: {} bytes", table.memory_bytes());
     }
@@ -202,13 +202,7 @@ fn six_tells_runs_of_a_node_apart() {
                 (0..600).map(|i| (Prefix::new(0x2001 << 112 | (2 * i) << 96, 32), ClassId(77)));
             let ranges = Ranges::build(ClassId(0), networks.iter().copied().chain(near));
             let table = Six::compile(&ranges).unwrap();
-            let keys = boundaries(&networks);
-            let mut batch = vec![ClassId(99); keys.len()];
-            table.find_batch(&keys, &mut batch);
-            for (&key, batch) in keys.iter().zip(batch) {
-                let class = *ranges.find(key);
-                assert_eq!((table.find(key), batch), (class, class), "{key:x}, /{below}, {set:b}");
-            }
+            agrees(&ranges, &table, &boundaries(&networks), &format!("/{below}, {set:b}"));
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Transparent huge pages: for the UMEM, and for the long tables of a program.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
 use std::ptr;
 
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
-/// Bytes of a large page, and what long memory is a multiple of.
-const LARGE: usize = 2 << 20;
+/// Bytes of a large page, which is also the default of `MAP_HUGETLB` on x86-64 and arm64, and what long
+/// memory is a multiple of.
+pub(crate) const LARGE: usize = 2 << 20;
 /// From here on memory is long.
 const LONG: usize = LARGE / 2;
 
@@ -31,14 +34,17 @@ fn mapped(size: usize, align: usize) -> Option<usize> {
     if size < LONG || align > LARGE { None } else { size.checked_next_multiple_of(LARGE) }
 }
 
+/// So many fresh zeroed bytes of the kernel, to read and to write.
+pub(crate) fn anonymous(bytes: usize, flags: MapFlags) -> Result<*mut c_void, Errno> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a null address lets the kernel choose a range that overlaps no other mapping.
+    unsafe { mmap_anonymous(ptr::null_mut(), bytes, access, flags) }
+}
+
 /// So many zeroed bytes, a multiple of [`LARGE`] and aligned to it; null when there are none.
 fn map(bytes: usize) -> *mut u8 {
     let Some(all) = bytes.checked_add(LARGE) else { return ptr::null_mut() };
-    let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-    // SAFETY: the kernel chooses where, so that no other memory is touched.
-    let Ok(start) = (unsafe { mmap_anonymous(ptr::null_mut(), all, access, flags) }) else {
-        return ptr::null_mut();
-    };
+    let Ok(start) = anonymous(all, MapFlags::PRIVATE) else { return ptr::null_mut() };
     let start = start.cast::<u8>();
     let skip = start.align_offset(LARGE);
     let place = start.wrapping_add(skip);

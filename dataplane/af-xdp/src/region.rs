@@ -8,12 +8,9 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::pages;
-
-/// The size that the kernel's `MAP_HUGETLB` default has on x86-64 and arm64.
-const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// A mapping that this value owns.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl Region {
     /// Fresh zeroed memory on huge pages; fails when too few are free.
     pub(crate) fn huge(bytes: usize) -> Result<Self, Errno> {
         let flags = MapFlags::PRIVATE | MapFlags::POPULATE | MapFlags::HUGETLB;
-        Self::map(bytes.next_multiple_of(HUGE_PAGE_BYTES), flags)
+        Self::map(bytes.next_multiple_of(pages::LARGE), flags)
     }
 
     /// Fresh zeroed memory that the kernel may put on transparent huge pages.
@@ -57,10 +54,7 @@ impl Region {
     }
 
     fn map(bytes: usize, flags: MapFlags) -> Result<Self, Errno> {
-        let prot = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a null address lets the kernel choose a range that overlaps no other mapping.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), bytes, prot, flags) }?;
-        Self::owning(start, bytes)
+        Self::owning(pages::anonymous(bytes, flags)?, bytes)
     }
 
     fn owning(start: *mut c_void, bytes: usize) -> Result<Self, Errno> {

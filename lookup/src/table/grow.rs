@@ -6,7 +6,8 @@
 
 use pulp::Arch;
 
-use super::six::{BLOCK, NODE_BITS, ROOT_BITS, START_WORDS, STARTS, Six, Slot, TRIE_BITS};
+use super::packed::{PLACES, begin_run, end_run};
+use super::six::{NODE_BITS, ROOT_BITS, START_WORDS, STARTS, Six, Slot, TRIE_BITS};
 use crate::{Address, ClassId, Ranges};
 
 /// A dense node has more than 2^(SPREAD - 1) and up to 2^SPREAD places for each of its ranges.
@@ -177,16 +178,10 @@ impl Six {
         let place = self.blocks.len();
         let mut next = 0;
         for &Run { places, slot } in runs {
-            if next % BLOCK != 0
-                && let Some(open) = self.blocks.last_mut()
-            {
-                *open |= 1 << (next % BLOCK);
-            }
-            // The blocks that begin within this run have its value first.
-            let base = self.values.len() as u64;
+            begin_run(&mut self.blocks, next);
             self.values.push(slot.0);
             next += places as usize;
-            self.blocks.resize(place + next.div_ceil(BLOCK), base << 32);
+            end_run(&mut self.blocks, place + next.div_ceil(PLACES), self.values.len() - 1);
         }
         Slot::dense(bits, place)
     }

@@ -18,10 +18,28 @@
 
 use super::burst::BURST;
 
-/// Bits of a place within its block.
-const PLACE_BITS: u32 = 5;
 /// Places of a block.
-const PLACES: usize = 1 << PLACE_BITS;
+pub(super) const PLACES: usize = 32;
+
+/// Marks that a run begins at a place; at the first one of a block the block itself says so.
+pub(super) fn begin_run(blocks: &mut [u64], place: usize) {
+    if !place.is_multiple_of(PLACES)
+        && let Some(open) = blocks.last_mut()
+    {
+        *open |= 1 << (place % PLACES);
+    }
+}
+
+/// Appends the blocks that begin within a run, up to so many in all: they have its value first.
+pub(super) fn end_run(blocks: &mut Vec<u64>, count: usize, value: usize) {
+    blocks.resize(count, (value as u64) << 32);
+}
+
+/// Of a place in a block: where the block's values begin, and the starts up to the place.
+#[inline(always)]
+pub(super) fn split(block: u64, place: u32) -> (u32, u32) {
+    ((block >> 32) as u32, (block as u32) << (!place & (PLACES as u32 - 1)))
+}
 
 /// The array. It is written from its start to its end, by runs.
 #[derive(Debug, Default)]
@@ -46,24 +64,16 @@ impl Packed {
         }
         if self.values.last() != Some(&value) {
             self.values.push(value);
-            let place = self.next % PLACES;
-            if place != 0
-                && let Some(open) = self.blocks.last_mut()
-            {
-                *open |= 1 << place;
-            }
+            begin_run(&mut self.blocks, self.next);
         }
         self.next += count;
-        // The blocks that begin within this run have its value first.
-        let base = self.values.len() as u64 - 1;
-        self.blocks.resize(self.next.div_ceil(PLACES), base << 32);
+        end_run(&mut self.blocks, self.next.div_ceil(PLACES), self.values.len() - 1);
     }
 
     /// Of a place that has been written: where its block's values begin, and the starts up to it.
     #[inline(always)]
     pub(super) fn block(&self, place: usize) -> (u32, u32) {
-        let block = self.blocks[place >> PLACE_BITS];
-        ((block >> 32) as u32, (block as u32) << (!place & (PLACES - 1)))
+        split(self.blocks[place / PLACES], place as u32)
     }
 
     /// The value that is as many after the block's first as runs start up to the place.

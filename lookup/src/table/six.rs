@@ -39,6 +39,7 @@ use wide::u16x8;
 use super::TableError;
 use super::burst::{self, BURST, Bursts};
 use super::grow::Grow;
+use super::packed::{PLACES, split};
 use crate::{ClassId, Ranges};
 
 /// Bits of the root's index.
@@ -51,8 +52,6 @@ pub(super) const NODE_BITS: u32 = 16;
 pub(super) const STARTS: usize = 8;
 /// Words of their starts.
 pub(super) const START_WORDS: usize = STARTS / 2;
-/// Places of a block.
-pub(super) const BLOCK: usize = 32;
 /// Fewer keys than this go down one by one.
 const FEW: usize = 8;
 
@@ -96,6 +95,10 @@ impl Slot {
 
     pub(super) fn deep(place: usize) -> Self {
         Self(1 << 30 | place as u32)
+    }
+
+    fn deep_place(self) -> usize {
+        (self.0 & !(1 << 30)) as usize
     }
 
     /// `bits` are from 1 to [`NODE_BITS`].
@@ -198,22 +201,22 @@ impl Six {
     fn dense_burst<const ALL: bool>(&self, slots: &mut [Slot], rests: &mut [u64]) {
         let count = slots.len().min(rests.len()).min(BURST);
         let (slots, rests) = (&mut slots[..count], &mut rests[..count]);
-        let (mut places, mut shifts, mut blocks) = ([0; BURST], [0; BURST], [0; BURST]);
+        let (mut places, mut indices, mut blocks) = ([0; BURST], [0; BURST], [0; BURST]);
         for at in 0..count {
             let slot = slots[at];
             let stands = ALL || slot.is_dense();
             let bits = if stands { slot.count() + 1 } else { 0 };
             let index = (rests[at] >> 1 >> (63 - bits)) as u32;
-            places[at] = if stands { slot.place() + index / BLOCK as u32 } else { 0 };
-            shifts[at] = BLOCK as u32 - 1 - index % BLOCK as u32;
+            places[at] = if stands { slot.place() + index / PLACES as u32 } else { 0 };
+            indices[at] = index;
             rests[at] <<= bits;
         }
         for (block, &place) in blocks[..count].iter_mut().zip(&places) {
             *block = self.blocks[place as usize];
         }
         for at in 0..count {
-            let marks = (blocks[at] as u32) << shifts[at];
-            places[at] = (blocks[at] >> 32) as u32 + marks.count_ones();
+            let (base, marks) = split(blocks[at], indices[at]);
+            places[at] = base + marks.count_ones();
         }
         for place in &mut places[..count] {
             *place = self.values[*place as usize];
@@ -250,9 +253,9 @@ impl Six {
         let bits = node.count() + 1;
         let index = (*rest >> (64 - bits)) as u32;
         *rest <<= bits;
-        let block = self.blocks[(node.place() + index / BLOCK as u32) as usize];
-        let marks = (block as u32) << (BLOCK as u32 - 1 - index % BLOCK as u32);
-        self.value((block >> 32) as u32 + marks.count_ones())
+        let block = self.blocks[(node.place() + index / PLACES as u32) as usize];
+        let (base, marks) = split(block, index);
+        self.value(base + marks.count_ones())
     }
 
     /// Where the value of the next bits stands in a sparse node.
@@ -277,7 +280,7 @@ impl Six {
 
     /// The class within a /64 that is cut further.
     fn search(&self, slot: Slot, address: u128) -> ClassId {
-        let (from, to) = self.deep[(slot.0 & !(1 << 30)) as usize];
+        let (from, to) = self.deep[slot.deep_place()];
         let (starts, classes) = (&self.low[from as usize..to as usize], &self.low_classes);
         let key = address as u64;
         let (mut at, mut count) = (0, starts.len());

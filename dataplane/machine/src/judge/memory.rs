@@ -78,10 +78,10 @@ fn huge(case: &Case<'_>) -> Vec<Finding> {
     memory.pools.iter().filter_map(pool).collect()
 }
 
-/// Flow tables on huge pages: the gateway asks for them itself.
+/// Long tables on huge pages: the gateway asks for them itself.
 fn transparent(case: &Case<'_>) -> Option<Finding> {
     let word = case.facts.memory.transparent.as_deref()?;
-    let why = "flow tables are read at random, and on small pages each read misses the TLB";
+    let why = "long tables are read at random, and on small pages each read misses the TLB";
     // Read back in brackets among the other words, so it is not --fix's to change.
     let way = hand("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
     let finding = Finding::new("large-tables", "machine", word, "madvise or always", why);
