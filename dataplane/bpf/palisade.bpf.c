@@ -2,14 +2,21 @@
 //
 // The XDP program of a gateway interface: hands each frame to the worker that serves its queue.
 //
-//   frame -> xsks[queue] has a socket?  yes -> redirect to it (all traffic: the worker judges),
-//                                              but openers over limits[queue] are shed
+//   frame -> xsks[queue] has a socket?  yes -> its flow has a lease?  yes -> forward it to across[0]
+//                                       |                             no  -> redirect to the socket: the
+//                                       |                                    worker judges; but openers
+//                                       |                                    over limits[queue] are shed
 //                                       no  -> peers[0] has an interface?  yes -> bridge  (fail open)
 //                                                                          no  -> drop    (fail closed)
 //
 // The maps are the state, so the program needs no variable: a queue is served while its socket is
 // open (the kernel takes a closed socket out of the map), and the fail mode is whether `peers`
 // holds the other interface. Both hold on when the process that loaded it is killed.
+//
+// A lease lets the packets of one flow in one direction through for some seconds, if they are plain:
+// nothing that changes the state of a connection, nothing malformed, no fragment, no extension header.
+// Only the worker of the queue writes leases, over shared memory; it alone decides. What the program
+// takes for plain is a part of what the worker would forward on a hit, and everything else goes to it.
 //
 // A receive ring is first in, first out: a flood that overflows it takes running flows with it. So
 // while a queue's ring overflows, user space limits the openers of TCP connections (SYN without ACK)
@@ -39,6 +46,59 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } peers SEC(".maps");
+
+// The other interface, for flows that have a lease.
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} across SEC(".maps");
+
+// What the worker of a queue says of all its leases. All words that it shares with this program are of
+// 64 bits, written and read whole.
+struct lane {
+	__u64 open;	// leases count: the other interface takes redirected frames
+	__u64 revision; // of the ruleset in force: leases of another one do not count
+	__u64 mask;	// of a hash, to the first of the two places of a key
+	__u64 secret[5];
+};
+
+// One a queue that may lease; the loader sets the number.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct lane);
+} lanes SEC(".maps");
+
+struct lease {
+	__u64 term; // revision, and above it the tick after which it is over
+	__u64 key[5];
+	__u64 used;    // packets let through, and above them the tick of the last one; written here only
+	__u64 mark;    // the row of `let_through`, and above it how often the worker wrote here
+};
+
+// `mask + 2` places a lane.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct lease);
+} leases SEC(".maps");
+
+#define ROWS 512
+
+// Packets let through by row, which stands for a domain: ROWS a lane.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROWS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} let_through SEC(".maps");
 
 enum fate { DROPPED, BRIDGED, FATES };
 
@@ -72,9 +132,15 @@ struct {
 	__type(value, struct valve);
 } valves SEC(".maps");
 
+#define FIN 0x01
 #define SYN 0x02
+#define RST 0x04
 #define ACK 0x10
 #define NOT_FIRST 0x1fff
+#define FRAGMENT 0x3fff
+
+#define TICK_BITS 20 // a tick is 2^20 ns
+#define ABOVE 32     // bits of what stands below a tick
 
 static __always_inline __u16 word(const __u8 *at)
 {
@@ -147,14 +213,161 @@ static void count(__u32 fate)
 		*frames += 1;
 }
 
+// The ones' complement sum over a header of 20 bytes is all ones (RFC 1071).
+static __always_inline int whole(const __u8 *header)
+{
+	const __u32 *at = (const __u32 *)header;
+	__u64 sum = (__u64)at[0] + at[1] + at[2] + at[3] + at[4];
+
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return sum == 0xffff;
+}
+
+// The key of a plain packet: both ends as they stand in it, its first VLAN and its protocol. 0 if it is
+// none. As strict as the worker's parser, whose tests hold the two against each other.
+static __always_inline int plain(struct xdp_md *ctx, __u64 key[5])
+{
+	__u8 *end = (__u8 *)(long)ctx->data_end, *at = (__u8 *)(long)ctx->data + 12;
+	__u64 vlan = 0, family, proto;
+	__u16 type;
+	__u32 bytes;
+
+	if (at + 2 > end)
+		return 0;
+	type = word(at);
+#pragma unroll
+	for (int tags = 0; tags < 2; tags++) {
+		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
+			break;
+		if (at + 6 > end)
+			return 0;
+		if (!vlan)
+			vlan = word(at + 2) & 0xfff;
+		at += 4;
+		type = word(at);
+	}
+	at += 2;
+	if (type == ETH_P_IP) {
+		if (at + 20 > end || at[0] != 0x45 || word(at + 6) & FRAGMENT || !whole(at))
+			return 0;
+		bytes = word(at + 2);
+		if (bytes < 20 || bytes > end - at)
+			return 0;
+		bytes -= 20;
+		family = 4;
+		proto = at[9];
+		key[0] = *(__u32 *)(at + 12) | (__u64)*(__u32 *)(at + 16) << 32;
+		key[1] = key[2] = key[3] = 0;
+		at += 20;
+	} else if (type == ETH_P_IPV6) {
+		if (at + 40 > end || at[0] >> 4 != 6)
+			return 0;
+		bytes = word(at + 4);
+		if (bytes > end - at - 40)
+			return 0;
+		family = 6;
+		proto = at[6];
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			key[i] = *(__u32 *)(at + 8 + 8 * i) | (__u64)*(__u32 *)(at + 12 + 8 * i) << 32;
+		at += 40;
+	} else {
+		return 0;
+	}
+	if (proto == IPPROTO_TCP) {
+		if (at + 20 > end || at[12] >> 4 < 5 || (at[12] >> 4) * 4 > bytes)
+			return 0;
+		if (at[13] & (FIN | SYN | RST))
+			return 0;
+	} else if (proto == IPPROTO_UDP) {
+		if (at + 8 > end || bytes < 8 || word(at + 4) < 8 || word(at + 4) > bytes)
+			return 0;
+	} else {
+		return 0;
+	}
+	key[4] = *(__u32 *)at | vlan << 32 | proto << 48 | family << 56;
+	return 1;
+}
+
+// Multiplications by odd secrets, so that nobody outside can aim at a place. It chooses a place only: the
+// whole key is compared there.
+static __always_inline __u64 hash(const struct lane *lane, const __u64 key[5])
+{
+	__u64 hash = (key[4] ^ key[0]) * lane->secret[0];
+
+	hash = (hash ^ hash >> 32 ^ key[0]) * lane->secret[1];
+	if (key[4] >> 56 == 6) {
+		hash = (hash ^ hash >> 32 ^ key[1]) * lane->secret[2];
+		hash = (hash ^ hash >> 32 ^ key[2]) * lane->secret[3];
+		hash = (hash ^ hash >> 32 ^ key[3]) * lane->secret[4];
+	}
+	return hash >> 32;
+}
+
+// Words that the worker may write meanwhile: read as they stand there, in this order. On x86 the
+// processor keeps it too, so leases are given on that alone.
+#define READ(from) (*(volatile __u64 *)&(from))
+
+static __always_inline int same(struct lease *lease, const __u64 key[5])
+{
+	return READ(lease->key[4]) == key[4] && READ(lease->key[0]) == key[0] &&
+	       READ(lease->key[1]) == key[1] && READ(lease->key[2]) == key[2] &&
+	       READ(lease->key[3]) == key[3];
+}
+
+// Whether a flow has a lease; counts the packet if so.
+static __always_inline int leased(struct xdp_md *ctx)
+{
+	__u32 queue = ctx->rx_queue_index, place, row, tick;
+	struct lane *lane = bpf_map_lookup_elem(&lanes, &queue);
+	__u64 key[5], term, mark, first, *through;
+	struct lease *lease;
+
+	if (!lane || !READ(lane->open) || !plain(ctx, key))
+		return 0;
+	first = hash(lane, key) & lane->mask;
+#pragma unroll
+	for (int way = 0; way < 2; way++) {
+		place = queue * (lane->mask + 2) + first + way;
+		lease = bpf_map_lookup_elem(&leases, &place);
+		if (!lease)
+			return 0;
+		mark = READ(lease->mark);
+		term = READ(lease->term);
+		if (!same(lease, key))
+			continue;
+		// Written meanwhile, it may be of two flows: the worker empties the term first, writes it
+		// last, and never leaves the same mark.
+		if (READ(lease->term) != term || READ(lease->mark) != mark)
+			return 0;
+		tick = bpf_ktime_get_coarse_ns() >> TICK_BITS;
+		if ((__u32)term != READ(lane->revision) || (__s32)((term >> ABOVE) - tick) <= 0)
+			return 0;
+		row = queue * ROWS + (mark & (ROWS - 1));
+		through = bpf_map_lookup_elem(&let_through, &row);
+		if (!through)
+			return 0;
+		lease->used = (__u32)(lease->used + 1) | (__u64)tick << ABOVE;
+		++*through;
+		return 1;
+	}
+	return 0;
+}
+
 SEC("xdp")
 int palisade_xdp(struct xdp_md *ctx)
 {
 	// The helper answers the third argument when the map has no entry.
 	int action = bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
 
-	if (action == XDP_REDIRECT)
+	if (action == XDP_REDIRECT) {
+		if (leased(ctx))
+			return bpf_redirect_map(&across, 0, XDP_DROP);
 		return shed(ctx) ? XDP_DROP : action;
+	}
 	action = bpf_redirect_map(&peers, 0, XDP_DROP);
 	count(action == XDP_REDIRECT ? BRIDGED : DROPPED);
 	return action;

@@ -16,7 +16,7 @@ pub fn reloads(readers: usize, looks: usize) {
                 assert_eq!(last, Revision(1));
                 for _ in 0..looks {
                     let before = reader.current().legend().domains()[0];
-                    let renumbered = reader.refresh();
+                    let renumbered = reader.refresh(|_| ());
                     let ruleset = reader.current();
                     assert!(ruleset.revision() >= last, "older after newer");
                     // Told whenever counters by domain would mean another domain.
@@ -49,7 +49,7 @@ pub fn seen_when_told() {
     let telling = Arc::clone(&told);
     let worker = thread::spawn(move || {
         let was_told = telling.load(Ordering::Acquire);
-        reader.refresh();
+        reader.refresh(|_| ());
         assert!(!was_told || reader.current().revision() == Revision(2), "judged by the old one");
     });
     publisher.publish(Ruleset::new(2));

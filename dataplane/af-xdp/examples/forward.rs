@@ -78,7 +78,7 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut programs = Vec::new();
     for (interface, socket) in interfaces.iter().zip(&sockets) {
         interface.set_promiscuous(true)?;
-        let mut program = Program::load(FailMode::Closed, interface.rx_queues)?;
+        let mut program = Program::load(FailMode::Closed, interface.rx_queues, None)?;
         program.serve(options.queue, socket)?;
         let attached = program.attach(interface, attach)?;
         let (name, mode) = (&interface.name, socket.granted().name());

@@ -196,7 +196,7 @@ fn map<T: Entry>(
         flags: offset.flags.ok_or(Errno::OPNOTSUPP)? as usize,
         entries: offset.desc as usize,
     };
-    let region = Region::ring(fd.as_fd(), layout.bytes::<T>(size), page)?;
+    let region = Region::shared(fd.as_fd(), layout.bytes::<T>(size), page)?;
     Ok((Arc::new(region), layout))
 }
 

@@ -1,7 +1,8 @@
 //! The XDP program of one interface: loaded, attached, and told which queues are served.
 //!
 //! ```text
-//!  NIC queue i -> palisade_xdp -> xsks[i]  -> Socket of worker i, but openers over limits[i] dropped
+//!  NIC queue i -> palisade_xdp -> across[0]   flows that have a lease of worker i ([`Lane`])
+//!                             |-> xsks[i]  -> Socket of worker i, but openers over limits[i] dropped
 //!                             \-> peers[0] -> the other interface    (fail open, nobody at i)
 //!                              \> dropped                            (fail closed, nobody at i)
 //! ```
@@ -19,7 +20,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use aya::maps::{Array, DevMap, MapError, PerCpuArray, XskMap};
+use aya::maps::{Array, DevMap, Map, MapError, PerCpuArray, XskMap};
 use aya::programs::{ProgramError, ProgramFd, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
@@ -27,6 +28,7 @@ use rustix::io::Errno;
 use crate::Error;
 use crate::attach::{self, Attached, Attachment, NAME, attached, by_id};
 use crate::interface::{Interface, permission};
+use crate::lane::{Lane, LanePlan, Lanes};
 use crate::socket::Socket;
 
 static OBJECT: &[u8] =
@@ -71,6 +73,7 @@ pub struct Program {
     ebpf: Ebpf,
     place: Option<Place>,
     before: Option<Before>,
+    lanes: Option<Lanes>,
 }
 
 /// A program of this process that the new one may take the place of.
@@ -88,31 +91,75 @@ struct Place {
 }
 
 impl Program {
-    /// Loads the program for an interface of this many receive queues.
+    /// Loads the program for an interface of this many receive queues. With a plan, workers may let flows
+    /// through by a [`Lane`], once [`Program::open_lanes`] says so.
     ///
     /// # Errors
     /// [`Error::Load`] when the kernel refuses the program, [`Error::Program`] when it refuses the
-    /// other interface.
-    pub fn load(fail: FailMode, queues: u32) -> Result<Self, Error> {
+    /// other interface, or to share memory.
+    pub fn load(fail: FailMode, queues: u32, plan: Option<LanePlan>) -> Result<Self, Error> {
+        let sizes = plan.unwrap_or(LanePlan::NONE);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("xsks", queues.max(1))
             .map_max_entries("limits", queues.max(1))
             .map_max_entries("valves", queues.max(1))
+            .map_max_entries("lanes", sizes.lanes)
+            .map_max_entries("leases", sizes.lanes * sizes.leases)
+            .map_max_entries("let_through", sizes.rows())
             .load(OBJECT)
             .map_err(|source| Error::Load { source: Box::new(source) })?;
         let xdp = xdp(&mut ebpf)?;
         xdp.load().map_err(|source| Error::Load { source: Box::new(source.into()) })?;
-        let mut program = Self { ebpf, place: None, before: None };
+        let mut program = Self { ebpf, place: None, before: None, lanes: None };
         if let FailMode::Open { to } = fail {
-            let bridged = program.peers().and_then(|mut peers| {
-                peers
-                    .set(0, to, None, 0)
-                    .map_err(|error| MapError::IoError(std::io::Error::other(error)))
-            });
-            bridged
-                .map_err(|error| failed("let the program bridge to the other interface", &error))?;
+            program.send("peers", to)?;
+        }
+        if let Some(plan) = plan {
+            program.send("across", plan.to)?;
+            program.lanes = Some(program.share(plan)?);
         }
         Ok(program)
+    }
+
+    /// Lets the program send to an interface by one of its maps.
+    fn send(&mut self, map: &str, to: u32) -> Result<(), Error> {
+        let map = self.ebpf.map_mut(map).ok_or(MapError::KeyNotFound);
+        let sends = map.and_then(DevMap::try_from).and_then(|mut map| {
+            map.set(0, to, None, 0)
+                .map_err(|error| MapError::IoError(std::io::Error::other(error)))
+        });
+        sends.map_err(|error| failed("let the program send to the other interface", &error))
+    }
+
+    /// Maps the memory that workers share with it.
+    fn share(&self, plan: LanePlan) -> Result<Lanes, Error> {
+        let fd = |name| match self.ebpf.map(name) {
+            Some(Map::Array(map)) => Ok(map.fd().as_fd()),
+            _ => Err(failed("find the maps of leases", &MapError::KeyNotFound)),
+        };
+        let fds = [fd("lanes")?, fd("leases")?, fd("let_through")?];
+        Lanes::map(fds, plan).map_err(|errno| failed("share memory with the program", &errno))
+    }
+
+    /// What the program shares with the worker of a queue, if that may have leases.
+    #[must_use]
+    pub fn lane(&self, queue: u32) -> Option<Lane> {
+        self.lanes.as_ref()?.of(queue)
+    }
+
+    /// Whether leases count from now on: only where the other interface takes redirected frames
+    /// ([`crate::XdpSupport::transmit`]), for it drops them otherwise. Closed to begin with.
+    pub fn open_lanes(&self, open: bool) {
+        // The program reads leases word by word, and relies on the order of reads that x86 keeps.
+        if let Some(lanes) = self.lanes.as_ref() {
+            lanes.open(open && cfg!(target_arch = "x86_64"));
+        }
+    }
+
+    /// How it is attached, once it is.
+    #[must_use]
+    pub fn attached_as(&self) -> Option<Attached> {
+        self.place.as_ref().map(|place| place.attached)
     }
 
     /// Attaches the program, in place of one that a killed gateway left; answers how.
@@ -312,10 +359,6 @@ impl Program {
 
     fn sockets(&mut self) -> Result<XskMap<&mut aya::maps::MapData>, MapError> {
         XskMap::try_from(self.ebpf.map_mut("xsks").ok_or(MapError::KeyNotFound)?)
-    }
-
-    fn peers(&mut self) -> Result<DevMap<&mut aya::maps::MapData>, MapError> {
-        DevMap::try_from(self.ebpf.map_mut("peers").ok_or(MapError::KeyNotFound)?)
     }
 }
 

@@ -44,8 +44,9 @@ impl Region {
         Ok(region)
     }
 
-    /// One ring of a socket: `offset` is an `XDP_*_PGOFF_*`.
-    pub(crate) fn ring(fd: BorrowedFd<'_>, bytes: usize, offset: u64) -> Result<Self, Errno> {
+    /// Memory that the kernel shares: one ring of a socket (`offset` is an `XDP_*_PGOFF_*`), or a map of a
+    /// program.
+    pub(crate) fn shared(fd: BorrowedFd<'_>, bytes: usize, offset: u64) -> Result<Self, Errno> {
         let prot = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a null address lets the kernel choose a range that overlaps no other mapping.

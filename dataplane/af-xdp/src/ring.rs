@@ -161,6 +161,11 @@ impl<T: Entry> Consumer<T> {
         if waiting > self.place.size() { 0 } else { waiting }
     }
 
+    /// How many entries it holds at most.
+    pub(crate) fn size(&self) -> u32 {
+        self.place.size()
+    }
+
     /// Asks the producer for a system call before entries are taken, or no longer.
     pub(crate) fn ask_wakeup(&self, asked: bool) {
         self.place.flags().store(if asked { NEED_WAKEUP } else { 0 }, Ordering::Relaxed);

@@ -202,6 +202,13 @@ impl Socket {
         filled as usize
     }
 
+    /// Packets that wait in RX, and how many it holds at most.
+    #[must_use]
+    pub fn waiting(&self) -> (u32, u32) {
+        let rx = &self.rings.rx;
+        (rx.waiting(), rx.size())
+    }
+
     /// How many frames each part of this socket holds now.
     #[must_use]
     pub fn counts(&self) -> Counts {

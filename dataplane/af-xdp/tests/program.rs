@@ -32,7 +32,7 @@ fn guard(fail_open: bool, attach: AttachMode) -> [Program; 2] {
     let [f0, f1] = &interfaces;
     [(f0, f1), (f1, f0)].map(|(interface, other)| {
         let fail = if fail_open { FailMode::Open { to: other.index } } else { FailMode::Closed };
-        let mut program = Program::load(fail, interface.rx_queues).unwrap();
+        let mut program = Program::load(fail, interface.rx_queues, None).unwrap();
         program.attach(interface, attach).unwrap();
         program
     })
@@ -159,12 +159,12 @@ fn a_refused_mode_leaves_the_program_of_a_killed_gateway() {
     lab::run("a_refused_mode_leaves_the_program_of_a_killed_gateway", 1, |_| {
         // The loopback interface runs generic programs only.
         let lo = Interface::find("lo").unwrap();
-        let mut stale = Program::load(FailMode::Closed, 1).unwrap();
+        let mut stale = Program::load(FailMode::Closed, 1, None).unwrap();
         stale.attach(&lo, AttachMode::Generic).unwrap();
         drop(stale);
         let before = attached(&lo).unwrap();
         assert!(before.is_some());
-        let mut next = Program::load(FailMode::Closed, 1).unwrap();
+        let mut next = Program::load(FailMode::Closed, 1, None).unwrap();
         assert!(matches!(next.attach(&lo, AttachMode::Native), Err(Error::Link { .. })));
         assert_eq!(attached(&lo).unwrap(), before);
         assert_eq!(next.attach(&lo, AttachMode::Auto).unwrap(), Attached::Generic);
@@ -191,7 +191,7 @@ fn a_foreign_program_is_refused_and_left_alone() {
             let xdp: &mut Xdp = ebpf.program_mut("stranger_xdp").unwrap().try_into().unwrap();
             xdp.load().unwrap();
             let link = xdp.attach("f0", mode).unwrap();
-            let mut program = Program::load(FailMode::Closed, 1).unwrap();
+            let mut program = Program::load(FailMode::Closed, 1, None).unwrap();
             let error = program.attach(&f0, AttachMode::Auto).unwrap_err();
             let said = error.to_string();
             assert!(said.contains("f0 already runs XDP program `stranger_xdp`"), "{said}");

@@ -37,7 +37,7 @@ fn forward(lab: &Lab, mode: Mode, attach: AttachMode, granted: Granted, attached
     let mut programs = Vec::new();
     for (interface, socket) in interfaces.iter().zip(&sockets) {
         assert_eq!(socket.granted(), granted);
-        let mut program = Program::load(FailMode::Closed, interface.rx_queues).unwrap();
+        let mut program = Program::load(FailMode::Closed, interface.rx_queues, None).unwrap();
         program.serve(0, socket).unwrap();
         assert_eq!(program.attach(interface, attach).unwrap(), attached);
         programs.push(program);
@@ -101,7 +101,7 @@ fn two_queues_share_one_umem() {
             .map(|queue| Socket::pair(&umem, [(f0, queue), (f1, queue)], &config).unwrap())
             .into();
         let mut programs = [f0, f1].map(|interface| {
-            let mut program = Program::load(FailMode::Closed, interface.rx_queues).unwrap();
+            let mut program = Program::load(FailMode::Closed, interface.rx_queues, None).unwrap();
             program.attach(interface, AttachMode::Native).unwrap();
             program
         });

@@ -46,6 +46,14 @@ impl Clock {
         self.unix_base_ns = unix_ns.saturating_sub(self.elapsed_ns());
     }
 
+    /// What CLOCK_MONOTONIC said at the start, nanoseconds: XDP programs read it.
+    #[must_use]
+    pub(crate) fn origin_ns(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now_ns = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
+        now_ns.saturating_sub(self.elapsed_ns())
+    }
+
     /// Nanoseconds since the start.
     #[inline]
     #[must_use]

@@ -108,6 +108,8 @@ pub struct Config {
     pub frames: u32,
     /// Flow entries per worker.
     pub flows: usize,
+    /// Leases that flows may have, per worker and direction: a power of two, or 0.
+    pub leases: u32,
     /// How long silent flows are remembered.
     pub timeouts: Timeouts,
     /// Where drop records go.
@@ -165,6 +167,7 @@ impl Config {
         let [outside, inside] = interfaces(&mut document, &file);
         let workers = file.workers;
         let control = file.control;
+        let flows = number(&mut document, workers.flows, 1 << 20, 64, 1 << 26);
         let config = Self {
             file: None,
             policy: folder.join(path(file.policy, "policy.toml")),
@@ -175,7 +178,8 @@ impl Config {
             poll: choice(&mut document, workers.poll, "poll mode", &Poll::ALL),
             burst: number(&mut document, workers.burst, MOST_BURST, 1, MOST_BURST) as u8,
             frames: number(&mut document, workers.frames, 16_384, 512, 1 << 22),
-            flows: number(&mut document, workers.flows, 1 << 20, 64, 1 << 26) as usize,
+            flows: flows as usize,
+            leases: leases(&mut document, workers.leases, flows),
             timeouts: timeouts(&mut document, file.timeouts),
             drops: Drops::read(&mut document, file.drops, file.rotate, folder),
             socket: folder.join(path(control.socket, "/run/palisade/control.sock")),
@@ -273,6 +277,16 @@ fn number(
     let help = format!("choose {least} to {most}; the default is {default}");
     document.error(value.span(), format!("{number} is out of range"), help);
     default
+}
+
+/// As asked, rounded up to a power of two; else a quarter of the flows: few of many are busy at a time.
+fn leases(document: &mut Document, asked: Option<Spanned<u32>>, flows: u32) -> u32 {
+    const MOST: u32 = 1 << 22;
+    let default = (flows / 4).min(1 << 18);
+    match number(document, asked, default, 0, MOST) {
+        0 => 0,
+        leases => leases.next_power_of_two().max(2),
+    }
 }
 
 /// Seconds by protocol and state.

@@ -37,6 +37,7 @@ use crate::{
     cores,
     crew::{self, Crew},
     history::{Past, Who},
+    interface::open_lanes,
     logger::{Legends, Logger},
     mail::{self, Post},
     publish::{Publisher, Reader},
@@ -272,6 +273,7 @@ impl Gateway {
     fn look(&mut self) {
         let names = [&self.config.outside, &self.config.inside];
         if !self.crew.waits() {
+            self.state.served(open_lanes);
             let served = self.state.indices();
             let gone = names.into_iter().zip(served).find_map(|(name, served)| {
                 match af_xdp_rs::Interface::find(name) {

@@ -5,11 +5,12 @@ mod queue;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use af_xdp_rs::{
-    AttachMode, FailMode as Fail, Interface as Link, Mode, Program, Socket, UmemConfig,
+    AttachMode, Attached, FailMode as Fail, Interface as Link, LanePlan, Mode, Program, Socket,
+    UmemConfig,
 };
 
 pub(crate) use self::queue::{serve, unserve, wires};
-use crate::{Config, Error, FailMode, say, status::InterfaceStatus, tags::Tags, worker::Wires};
+use crate::{Config, Error, FailMode, cores, say, status::InterfaceStatus, tags::Tags, worker::Wires};
 
 /// An interface that a gateway serves.
 #[derive(Debug)]
@@ -52,8 +53,8 @@ impl Pair {
         let (to_outside, to_inside) = (outside.index, inside.index);
         Ok(Self {
             interfaces: [
-                Interface::open(outside, "outside", config.fail, to_inside)?,
-                Interface::open(inside, "inside", config.fail, to_outside)?,
+                Interface::open(outside, "outside", config, to_inside)?,
+                Interface::open(inside, "inside", config, to_outside)?,
             ],
             umem,
             mode: config.mode,
@@ -93,8 +94,9 @@ impl Pair {
             let sockets = wires.iter().map(|wires| &wires.sockets[side]);
             interface.attach(self.mode, sockets)
         });
-        if attached.is_err() {
-            self.interfaces.iter().for_each(Interface::retreat);
+        match attached {
+            Ok(()) => open_lanes(&self.interfaces),
+            Err(_) => self.interfaces.iter().for_each(Interface::retreat),
         }
         attached
     }
@@ -107,13 +109,18 @@ impl Pair {
 }
 
 impl Interface {
-    fn open(link: Link, side: &'static str, fail: FailMode, peer: u32) -> Result<Self, Error> {
-        let fail = match fail {
+    fn open(link: Link, side: &'static str, config: &Config, peer: u32) -> Result<Self, Error> {
+        let fail = match config.fail {
             FailMode::Closed => Fail::Closed,
             FailMode::Open => Fail::Open { to: peer },
         };
         let inherited = af_xdp_rs::attached(&link)?.is_some_and(|there| there.ours);
-        let program = Mutex::new(Program::load(fail, link.rx_queues)?);
+        // Queues that get a worker later have a lane, as far as there are cores for them.
+        let most = cores::online()?.len().max(config.cores.len());
+        let lanes = link.rx_queues.min(most as u32);
+        let plan = LanePlan { to: peer, lanes, leases: config.leases };
+        let plan = (config.leases > 0).then_some(plan);
+        let program = Mutex::new(Program::load(fail, link.rx_queues, plan)?);
         let tags = Mutex::new(Tags::keep(link.clone())?);
         Ok(Self { link, side, inherited, program, tags })
     }
@@ -211,6 +218,17 @@ impl Interface {
             kernel_dropped,
             shed: (0..self.link.rx_queues).filter_map(|queue| program.shed(queue).ok()).sum(),
         }
+    }
+}
+
+/// Lets leases count where the interface that their packets go to takes redirected frames now: what a
+/// driver says (Linux 6.3), for it would drop them otherwise.
+pub(crate) fn open_lanes(interfaces: &[Interface]) {
+    let [outside, inside] = interfaces else { return };
+    for (from, to) in [(outside, inside), (inside, outside)] {
+        let takes = to.link.xdp().ok().flatten().is_some_and(|support| support.transmit);
+        let program = lock(&from.program);
+        program.open_lanes(takes && program.attached_as() == Some(Attached::Native));
     }
 }
 

@@ -97,16 +97,17 @@ impl Taken {
 }
 
 impl Reader {
-    /// Takes the ruleset that is in force: one atomic load. `true` when it numbers its domains
-    /// otherwise than the one before, so that counters by domain must start anew.
+    /// Takes the ruleset that is in force: one atomic load. Another one than before is shown to `turn` before
+    /// it counts as taken. `true` when it numbers its domains otherwise than the one before.
     #[inline]
-    pub(crate) fn refresh(&mut self) -> bool {
+    pub(crate) fn refresh(&mut self, turn: impl FnOnce(&Ruleset)) -> bool {
         let next = self.cache.load();
         if Arc::ptr_eq(next, &self.current) {
             return false;
         }
         let renumbered = next.legend().domains() != self.current.legend().domains();
         self.current = Arc::clone(next);
+        turn(&self.current);
         self.taken.store(self.current.revision().0, Ordering::Release);
         renumbered
     }

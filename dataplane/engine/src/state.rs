@@ -257,6 +257,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         packets: Packets {
             received: counters.received,
             forwarded: counters.forwarded,
+            leased: counters.leased,
             passed: counters.passed,
             dropped,
             records: records(counters.records),

@@ -56,10 +56,13 @@ pub struct Status {
 /// `sum(dropped) == recorded + suppressed + lost`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packets {
-    /// Taken from the receive rings.
+    /// Taken from the receive rings, or let through by a lease.
     pub received: u64,
     /// Judged and sent to the other interface.
     pub forwarded: u64,
+    /// Let through in the driver, because their flow had a lease; they are among `received` and `forwarded`.
+    #[serde(default)]
+    pub leased: u64,
     /// Link traffic, sent to the other interface unjudged.
     pub passed: u64,
     /// Ended here, by reason; reasons that have not occurred are absent.
@@ -317,6 +320,7 @@ impl Packets {
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.forwarded += other.forwarded;
+        self.leased += other.leased;
         self.passed += other.passed;
         self.shadowed += other.shadowed;
         for (reason, packets) in &other.dropped {

@@ -15,11 +15,12 @@ mod mind;
 mod tests;
 
 use std::{
+    sync::atomic::AtomicU64,
     thread,
     time::{Duration, Instant},
 };
 
-use af_xdp_rs::{FreeList, Packet, Socket, Umem};
+use af_xdp_rs::{FreeList, Lane, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
 use filter::{Action, Actions, BURST, Now};
 use lookup::Side;
@@ -49,20 +50,21 @@ pub(crate) struct Worker {
     sockets: [Socket; 2],
     umem: Umem,
     free: FreeList,
+    lanes: [Option<Lane>; 2],
     mind: Mind,
 }
 
 impl Worker {
     /// Puts a worker together.
     pub(crate) fn new(wires: Wires, mind: Mind) -> Self {
-        let Wires { umem, free, sockets } = wires;
+        let Wires { umem, free, sockets, lanes } = wires;
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
         mind.board.put(|slot| {
             mode.clone_into(&mut slot.mode);
             slot.state = WorkerState::Working;
         });
-        Self { sockets, umem, free, mind }
+        Self { sockets, umem, free, lanes, mind }
     }
 
     /// Forwards until it is told to end; then the last records are out and every frame is home.
@@ -70,6 +72,7 @@ impl Worker {
         let mut idle = Idle::default();
         let start_ns = self.mind.clock.elapsed_ns();
         self.mind.spent.start(start_ns);
+        self.lease_over();
         let (mut kept_ms, mut shown_ms) = (self.mind.clock.at(start_ns).mono_ms, 0);
         self.go(orders);
         while orders.end() == End::Never {
@@ -83,6 +86,7 @@ impl Worker {
                 kept_ms = now.mono_ms;
                 self.mind.pulse.beat();
                 self.mind.filter.housekeep(now, &mut self.mind.records);
+                self.mind.filter.tend(self.mind.rules.current(), now);
                 self.mind.records.commit();
                 self.mind.inbox.serve(&self.mind.filter, now, received == 0);
                 self.go(orders);
@@ -100,6 +104,15 @@ impl Worker {
             self.drain(orders.burst());
         }
         self.finish()
+    }
+
+    /// Flows may get leases over the lanes of these wires.
+    fn lease_over(&mut self) {
+        let lanes = self.lanes.each_mut().map(|lane| {
+            lane.take().map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>)
+        });
+        let Mind { filter, rules, clock, .. } = &mut self.mind;
+        filter.lease_over(lanes, rules.current(), clock.origin_ns());
     }
 
     /// Goes to the core that it is sent to, if that is another one.
@@ -144,7 +157,7 @@ impl Worker {
         let received = burst.len();
         let begin = if received > 0 { self.mind.pace.begin() } else { None };
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
-        self.mind.rules.refresh();
+        self.mind.refresh();
         if received > 0 {
             self.mind.spent.mark(Stage::Receive, &self.mind.clock);
             let actions = self.judge(side, now, &burst);
@@ -158,6 +171,9 @@ impl Worker {
         let [from, to] = facing(&mut self.sockets, side);
         to.commit();
         if received > 0 {
+            if self.mind.filter.may_lease() && caught_up(from) {
+                self.mind.filter.lease(self.mind.rules.current(), now, side);
+            }
             self.mind.spent.mark(Stage::Transmit, &self.mind.clock);
         }
         from.refill(&mut self.free);
@@ -194,6 +210,7 @@ impl Worker {
 
     /// The last records go out, packets on their way get a moment to leave, frames come home.
     fn finish(mut self) -> Mind {
+        self.mind.filter.close_leases();
         self.mind.filter.finish(&mut self.mind.records);
         self.mind.records.commit();
         let deadline = Instant::now() + DRAIN;
@@ -208,11 +225,12 @@ impl Worker {
             }
             thread::yield_now();
         }
+        self.mind.filter.end_leases();
         self.mind.spent.begin(self.mind.clock.elapsed_ns());
         while !self.show() {
             thread::yield_now();
         }
-        let Self { sockets, mut free, umem, mut mind } = self;
+        let Self { sockets, mut free, umem, mut mind, .. } = self;
         for (socket, dropped) in sockets.into_iter().zip(&mut mind.kernel_dropped) {
             *dropped += kernel_dropped(&socket);
             socket.close(&mut free);
@@ -226,7 +244,7 @@ impl Worker {
 
     /// Shows counters and frames as they are between two bursts.
     fn show(&mut self) -> bool {
-        let Self { sockets, free, mind, umem } = self;
+        let Self { sockets, free, mind, umem, .. } = self;
         let Mind { filter, rules, board, .. } = mind;
         let mut frames = FrameCounts {
             free: free.len() as u64,
@@ -246,7 +264,8 @@ impl Worker {
         let longest_pause_ms = mind.longest_pause_ms;
         mind.pace.turn(Instant::now());
         let burst_ns = mind.pace.times();
-        let spent = mind.spent.show(filter.counters().received);
+        let counters = filter.counters();
+        let spent = mind.spent.show(counters.received - counters.leased);
         board.show(|slot| {
             slot.revision = revision;
             slot.counters = *filter.counters();
@@ -256,6 +275,31 @@ impl Worker {
             slot.burst_ns = burst_ns;
             slot.spent = spent;
         })
+    }
+}
+
+/// Whether no packet waits for the worker that the next one of its flow would overtake if it had a lease; or
+/// so many that the ring is about to overflow, and to be overtaken is better than to be lost.
+fn caught_up(from: &Socket) -> bool {
+    let (waiting, room) = from.waiting();
+    waiting == 0 || waiting > room / 2
+}
+
+/// A lane as the filter writes it.
+#[derive(Debug)]
+struct Shared(Lane);
+
+impl filter::Lane for Shared {
+    fn words(&self) -> &filter::Line {
+        self.0.words()
+    }
+
+    fn leases(&self) -> &[filter::Line] {
+        self.0.leases()
+    }
+
+    fn let_through(&self) -> &[AtomicU64] {
+        self.0.let_through()
     }
 }
 

@@ -38,10 +38,12 @@ impl RecordCounters {
 /// The counters of one filter, since it was made. Gauges are marked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Frames handed to `process`.
+    /// Frames handed to `process`, and those that leases let through.
     pub received: u64,
     /// Judged and sent on.
     pub forwarded: u64,
+    /// Let through by a lease (part of `received` and `forwarded`).
+    pub leased: u64,
     /// Link traffic (ARP, neighbour discovery, MLD) sent on unjudged.
     pub passed: u64,
     /// Dropped, by [`DropReason::index`].

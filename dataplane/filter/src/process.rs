@@ -18,6 +18,7 @@ use lookup::{ClassId, Judgement, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
 use crate::ahead::fetch;
 use crate::flow::{Hasher, Key, Lives, Table};
+use crate::lease::Leases;
 use crate::limiter::{Bucket, Hold};
 use crate::parse::{Fate, Head, Packet, parse};
 use crate::tally::Writer;
@@ -78,6 +79,7 @@ pub struct Filter {
     pub(crate) exceptions: Hold,
     pub(crate) counters: Counters,
     pub(crate) tally: Writer,
+    pub(crate) leases: Leases,
 }
 
 /// What all packets of a burst have in common.
@@ -94,7 +96,7 @@ pub(crate) struct Burst<'a> {
 }
 
 impl<'a> Burst<'a> {
-    fn new(rules: &'a Ruleset, now: Now, side: Side) -> Self {
+    pub(crate) fn new(rules: &'a Ruleset, now: Now, side: Side) -> Self {
         let now_s = (now.unix_ns / 1_000_000_000) as u32;
         Self { rules, revision: rules.revision(), now, now_ms: now.wrapping_ms(), now_s, side }
     }
@@ -127,6 +129,7 @@ impl Filter {
             exceptions: Hold::default(),
             counters: Counters::default(),
             tally: Writer::new(&config.key),
+            leases: Leases::new(&config.key),
         }
     }
 
@@ -143,7 +146,11 @@ impl Filter {
     ) {
         actions.clear();
         let burst = Burst::new(rules, now, side);
-        self.tally.meet(rules);
+        if !self.tally.knows(rules) {
+            self.count_let_through();
+            self.tally.adopt(rules);
+        }
+        self.leases.begin(side);
         self.bucket.refill(now.mono_ms);
 
         frames.iter().filter_map(|frame| frame.first()).for_each(fetch);

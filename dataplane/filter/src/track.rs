@@ -156,7 +156,7 @@ impl Filter {
 
     /// Brings a flow and its pinhole together; false when the connection has ended.
     #[cold]
-    fn consult(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
+    pub(crate) fn consult(&mut self, burst: &Burst<'_>, slot: usize, step: Step) -> bool {
         let entry = self.table.entry(slot);
         entry.renewed_ms = burst.now_ms;
         let (key, progress) = (entry.key, entry.progress());

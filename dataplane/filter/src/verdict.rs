@@ -56,6 +56,9 @@ impl Filter {
         if entry.settled(burst.side, packet.step, (now_ms, renew_ms)) {
             entry.seen_ms = now_ms;
             entry.packets = entry.packets.saturating_add(1);
+            if self.leases.open {
+                self.leases.want(packet, slot, entry.packets);
+            }
         } else if !self.proceed(burst, slot, packet.step) {
             return false;
         }

@@ -110,7 +110,7 @@ fn without_a_confirmation_what_was_before_comes_back_under_a_new_number() {
     assert_eq!((facts.revision, facts.back_to, facts.how), (3, Some(1), How::Back));
     assert_eq!(facts.who.name, "not confirmed");
     assert_eq!((site.file(), done[0].policy.as_str()), (POLICY.into(), POLICY));
-    reader.refresh();
+    reader.refresh(|_| ());
     assert_eq!(reader.current().revision(), Revision(3));
     assert!(site.desk.turn(begun + Duration::from_secs(90), moment()).is_empty(), "once");
     assert!(matches!(site.desk.confirm(Who::itself("ben")), Err(Refused::NothingWaits)));
@@ -173,7 +173,7 @@ fn a_revision_in_force_has_its_number_on_the_disk() {
         });
         let mut seen = 0;
         while !changes.is_finished() {
-            reader.refresh();
+            reader.refresh(|_| ());
             let revision = reader.current().revision().0;
             let name = history.join(format!("{revision:010}.json"));
             let there = || name.exists() || name.with_extension("json.new").exists();
@@ -378,7 +378,7 @@ fn changes_from_many_sides_come_one_after_the_other() {
             .collect();
         let mut last = 1;
         while !clients.iter().all(|client| client.is_finished()) {
-            reader.refresh();
+            reader.refresh(|_| ());
             let revision = reader.current().revision().0;
             assert!(revision >= last);
             last = revision;

@@ -18,6 +18,7 @@ section! {
         burst: Spanned<u32>,
         frames: Spanned<u32>,
         flows: Spanned<u32>,
+        leases: Spanned<u32>,
     }
 }
 section! {

@@ -42,7 +42,8 @@ pub(super) fn sockets(
     for socket in &mut sockets {
         socket.refill(&mut free);
     }
-    Ok(Wires { umem, free, sockets })
+    let lanes = [outside, inside].map(|interface| lock(&interface.program).lane(queue));
+    Ok(Wires { umem, free, sockets, lanes })
 }
 
 /// Sends the frames of a queue to its sockets from now on.

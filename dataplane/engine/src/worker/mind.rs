@@ -3,7 +3,7 @@
 //! A mind outlives its wires: interfaces go and come back, and a queue may be without a worker for a
 //! while. Meanwhile somebody else [lets it rest](Mind::rest), at no cost to those at work.
 
-use af_xdp_rs::{FreeList, Socket, Umem};
+use af_xdp_rs::{FreeList, Lane, Socket, Umem};
 use filter::{Counters, Filter};
 
 use crate::{
@@ -47,6 +47,8 @@ pub(crate) struct Wires {
     pub free: FreeList,
     /// Sockets of outside and inside.
     pub sockets: [Socket; 2],
+    /// What the programs of outside and inside share with the worker, where they do.
+    pub lanes: [Option<Lane>; 2],
 }
 
 /// What a worker knows: it outlives the interfaces, and goes on over the next ones.
@@ -81,12 +83,19 @@ impl Mind {
     /// is held, flows fade, and questions are answered.
     pub(crate) fn rest(&mut self) {
         let now = self.clock.now();
-        self.rules.refresh();
+        self.refresh();
         self.filter.housekeep(now, &mut self.records);
         self.records.commit();
         self.inbox.serve(&self.filter, now, true);
         let (revision, counters) = (self.rules.current().revision().0, *self.filter.counters());
         self.board.show(|slot| (slot.revision, slot.counters) = (revision, counters));
+    }
+
+    /// Takes the ruleset in force. No lease of the one before counts any more when others see it taken.
+    #[inline]
+    pub(crate) fn refresh(&mut self) {
+        let Self { rules, filter, .. } = self;
+        rules.refresh(|next| filter.revise(next));
     }
 
     /// It leaves its place for now.

@@ -96,7 +96,7 @@ impl Bench {
             pace: Pace::default(),
             spent: Spent::default(),
         };
-        let worker = Worker::new(Wires { umem, free, sockets: [outside, inside] }, mind);
+        let worker = Worker::new(Wires { umem, free, sockets: [outside, inside], lanes: [None, None] }, mind);
         let told = orders.clone();
         let thread = thread::spawn(move || worker.run(&told));
         Self {

@@ -1,6 +1,7 @@
 //! The worker's end of its [`Tally`]: which row is whose in the ruleset in force, and the keyed hashes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 use lookup::{DomainId, Region, Revision, Ruleset, ServiceId};
 use siphasher::sip::SipHasher13;
@@ -42,16 +43,15 @@ impl Writer {
         &self.tally
     }
 
-    /// Before the first packet that this ruleset judges.
+    /// Whether its ids are those of this ruleset.
     #[inline]
-    pub(crate) fn meet(&mut self, rules: &Ruleset) {
-        if self.revision != Some(rules.revision()) {
-            self.adopt(rules);
-        }
+    pub(crate) fn knows(&self, rules: &Ruleset) -> bool {
+        self.revision == Some(rules.revision())
     }
 
+    /// Before the first packet that this ruleset judges.
     #[cold]
-    fn adopt(&mut self, rules: &Ruleset) {
+    pub(crate) fn adopt(&mut self, rules: &Ruleset) {
         let (legend, tally) = (rules.legend(), &*self.tally);
         self.turn += 1;
         let domains = legend.domains().iter().map(|domain| print(&domain.name, ""));
@@ -64,12 +64,24 @@ impl Writer {
         self.revision = Some(rules.revision());
     }
 
+    /// The number of a domain's row, until another ruleset is adopted.
     #[inline]
-    fn row(&self, domain: Option<DomainId>) -> &super::Row {
+    pub(crate) fn index(&self, domain: Option<DomainId>) -> usize {
         let row = domain.map_or(NOWHERE, |domain| {
             usize::from(self.rows[usize::from(domain.0).min(MAX_DOMAINS - 1)])
         });
-        &self.tally.domains[row.min(NOWHERE)]
+        row.min(NOWHERE)
+    }
+
+    #[inline]
+    fn row(&self, domain: Option<DomainId>) -> &super::Row {
+        &self.tally.domains[self.index(domain)]
+    }
+
+    /// So many packets that the rules of a row's domain allowed.
+    pub(crate) fn let_through(&self, row: usize, packets: u64) {
+        let allowed = &self.tally.domains[row.min(NOWHERE)].allowed;
+        allowed.store(allowed.load(Acquire) + packets, Release);
     }
 
     /// A packet that the domain's rules allowed.

@@ -1,0 +1,432 @@
+//! Leases: flows whose packets the XDP program may let through without the worker.
+//!
+//! A flow that has come to know a few packets, and of whose packets nothing more is to be learned, gets a
+//! lease for one direction: its key in the form in which the program reads packets, and a term. Until
+//! then the program forwards its plain packets in the driver; everything else of the flow still comes
+//! here. The worker stays the only one who decides:
+//!
+//! ```text
+//!  worker: hit, settled --lease--> [term | key | use | mark] --read--> program: let through, counted
+//!             ^                          |  |
+//!             '--- nobody extended it ---'  '-- tend: used? then the flow was seen, and goes on
+//! ```
+//! - A term names the revision of the ruleset. A lane says which one is in force, so a change of policy
+//!   ends all leases by one store, before the change is reported as done.
+//! - A term lasts no longer than a flow's pinhole goes without being renewed: an eighth of the shortest
+//!   timeout, at most four seconds. A worker that hangs, or a flow that is forgotten, ends it by that.
+//! - A lease is never the only record of anything: to lose one costs the worker a packet.
+//!
+//! The layout, and the order of reads that goes with the order of stores here, is that of
+//! `dataplane/bpf/palisade.bpf.c`.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrayvec::ArrayVec;
+use lookup::{Proto, Ruleset, Side};
+use siphasher::sip::SipHasher13;
+
+use crate::flow::Key;
+use crate::parse::{Packet, Step};
+use crate::process::{Burst, Filter};
+use crate::{BURST, Family, Now};
+
+/// Eight words that a worker shares with the program.
+pub type Line = [AtomicU64; 8];
+
+/// What a worker shares with the XDP program for one direction of its queue.
+pub trait Lane: Debug + Send {
+    /// Whether leases count, which others write; revision, mask, and five words of a secret.
+    fn words(&self) -> &Line;
+    /// Leases: term, five words of the key, use, mark. A power of two, at least 2.
+    fn leases(&self) -> &[Line];
+    /// Packets let through, by row of the tally; [`LANE_ROWS`] of them.
+    fn let_through(&self) -> &[AtomicU64];
+}
+
+/// Rows of a lane's counters: more than the tally has.
+pub const LANE_ROWS: usize = 512;
+const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
+
+/// Packets after which a flow is worth a lease: a short conversation never pays for one.
+const WORTH: u32 = 8;
+/// Every lease is tended once in so many milliseconds: four times in the longest term.
+const ROUND_MS: usize = 1000;
+/// A tick is 2^20 ns, the program's unit of time.
+const TICK_BITS: u32 = 20;
+
+// Words of a lane and of a lease.
+const OPEN: usize = 0;
+const REVISION: usize = 1;
+const MASK: usize = 2;
+const SECRET: usize = 3;
+const TERM: usize = 0;
+const KEY: usize = 1;
+const USE: usize = 6;
+const MARK: usize = 7;
+
+/// Words of a key in a lease.
+type Words = [u64; 5];
+
+/// The lanes of a worker, and flows of the burst that are to get a lease.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    lanes: [Option<Given>; 2],
+    secret: [u64; 5],
+    /// Whether flows of the burst may have leases.
+    pub(crate) open: bool,
+    wanted: ArrayVec<Wanted, BURST>,
+}
+
+/// One lane, with what the worker alone knows of it.
+#[derive(Debug)]
+struct Given {
+    lane: Box<dyn Lane>,
+    secret: [u64; 5],
+    held: Box<[Held]>,
+    /// What was counted of [`Lane::let_through`] so far.
+    counted: Box<[u64]>,
+    /// Nanoseconds of the program's clock when the worker's begins.
+    origin_ns: u64,
+    /// The next place to tend, and when the last one was.
+    cursor: usize,
+    tended_ms: u64,
+}
+
+/// Who has the lease at a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// The hash of its flow's key, and its slot in the flow table plus one; 0: nobody.
+    hash: u64,
+    slot: u32,
+    /// Its packets that the flow has counted.
+    packets: u32,
+}
+
+/// A flow that may get a lease.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    slot: usize,
+    key: Key,
+    step: Step,
+    words: Words,
+}
+
+impl Leases {
+    /// None, until there are lanes.
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        let hasher = SipHasher13::new_with_key(key);
+        let secret = std::array::from_fn(|i| hasher.hash(&[b'l', i as u8]) | 1);
+        Self { lanes: [None, None], secret, open: false, wanted: ArrayVec::new() }
+    }
+
+    /// Only leases of this revision count; none of 0.
+    fn enforce(&self, revision: u32) {
+        for given in self.lanes.iter().flatten() {
+            given.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
+        }
+    }
+
+    /// A burst that arrived on `side` begins.
+    #[inline]
+    pub(crate) fn begin(&mut self, side: Side) {
+        self.wanted.clear();
+        self.open = self.lanes[side as usize].as_ref().is_some_and(Given::open);
+    }
+
+    /// A packet of a flow that is settled: it may get a lease when the burst is sent.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn want(&mut self, packet: &Packet, slot: usize, packets: u32) {
+        if packets < WORTH || packet.piece.is_some() {
+            return;
+        }
+        if let Some(words) = words(packet) {
+            // No burst has more packets than there is room here.
+            let _ =
+                self.wanted.try_push(Wanted { slot, key: packet.key, step: packet.step, words });
+        }
+    }
+}
+
+impl Filter {
+    /// Leases go over these lanes from now on, outside first; those before are closed. `origin_ns` is what
+    /// CLOCK_MONOTONIC said when [`Now::mono_ms`] was 0.
+    pub fn lease_over(&mut self, lanes: [Option<Box<dyn Lane>>; 2], rules: &Ruleset, origin_ns: u64) {
+        self.end_leases();
+        let secret = self.leases.secret;
+        self.leases.lanes =
+            lanes.map(|lane| lane.map(|lane| Given::new(lane, secret, origin_ns)));
+        self.revise(rules);
+    }
+
+    /// Leases end, and none are given any more over these lanes.
+    pub fn close_leases(&mut self) {
+        self.leases.enforce(0);
+    }
+
+    /// The same, and the lanes are let go: what went through has been counted.
+    pub fn end_leases(&mut self) {
+        self.close_leases();
+        self.count_let_through();
+        self.leases.lanes = [None, None];
+    }
+
+    /// Another ruleset is in force: all leases of the one before have ended when this returns.
+    pub fn revise(&self, rules: &Ruleset) {
+        self.leases.enforce(rules.revision().0);
+    }
+
+    /// Whether flows of the last burst may get leases.
+    #[inline]
+    #[must_use]
+    pub fn may_lease(&self) -> bool {
+        !self.leases.wanted.is_empty()
+    }
+
+    /// Gives leases to the flows of the last burst, which arrived on `side` and is sent. Call it when no
+    /// packet of theirs may be on its way here, lest the next ones overtake it.
+    pub fn lease(&mut self, rules: &Ruleset, now: Now, side: Side) {
+        let burst = Burst::new(rules, now, side);
+        let wanted = std::mem::take(&mut self.leases.wanted);
+        for one in wanted {
+            self.give(&burst, &one);
+        }
+    }
+
+    fn give(&mut self, burst: &Burst<'_>, wanted: &Wanted) {
+        let Wanted { slot, key, step, words } = wanted;
+        let Some(left_ms) = self.settled_ms(burst, *slot, key, *step) else { return };
+        let row = self.tally.index(self.table.entry(*slot).domain());
+        let hash = self.hasher.hash(key);
+        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
+        let term = given.term(burst, left_ms);
+        let first = given.place(words);
+        let places = [first, first + 1];
+        let has = |place: usize| given.lane.leases()[place][KEY..USE].iter().zip(words);
+        let own = |place: usize| has(place).all(|(word, own)| word.load(Ordering::Relaxed) == *own);
+        if let Some(place) = places.into_iter().find(|place| own(*place)) {
+            // It may have lapsed, or been another ruleset's.
+            let held = &mut given.held[place];
+            (held.hash, held.slot) = (hash, *slot as u32 + 1);
+            given.lane.leases()[place][MARK].store(given.mark(place, row), Ordering::Release);
+            given.lane.leases()[place][TERM].store(term, Ordering::Release);
+        } else if let Some(place) = places.into_iter().find(|place| !given.runs(*place, burst)) {
+            given.write(place, words, (term, row));
+            let packets = given.lane.leases()[place][USE].load(Ordering::Relaxed) as u32;
+            given.held[place] = Held { hash, slot: *slot as u32 + 1, packets };
+        }
+    }
+
+    /// How long the packets of a flow from one side will change nothing but the time: milliseconds.
+    fn settled_ms(&mut self, burst: &Burst<'_>, slot: usize, key: &Key, step: Step) -> Option<u32> {
+        let renew_ms = self.table.lives.renew_ms;
+        if !self.table.holds(slot, key) {
+            return None;
+        }
+        let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
+        if !entry.settled(burst.side, step, (burst.now_ms, renew_ms)) {
+            return None;
+        }
+        let due_ms = burst.now_ms.wrapping_sub(entry.renewed_ms);
+        Some(if entry.egress() { renew_ms - due_ms } else { renew_ms })
+    }
+
+    /// Bounded work between bursts, with [`Filter::housekeep`]: counts what was let through, and extends
+    /// the leases of flows that go on.
+    pub fn tend(&mut self, rules: &Ruleset, now: Now) {
+        if self.leases.lanes.iter().all(Option::is_none) {
+            return;
+        }
+        self.count_let_through();
+        for side in [Side::Outside, Side::Inside] {
+            let burst = Burst::new(rules, now, side);
+            let Some(given) = &mut self.leases.lanes[side as usize] else { continue };
+            let places = given.held.len();
+            let since_ms = (now.mono_ms.saturating_sub(given.tended_ms) as usize).min(ROUND_MS);
+            let end = (given.cursor + (places * since_ms).div_ceil(ROUND_MS)).min(places);
+            let cursor = std::mem::replace(&mut given.cursor, if end == places { 0 } else { end });
+            given.tended_ms = now.mono_ms;
+            for place in cursor..end {
+                self.tend_place(&burst, place);
+            }
+        }
+    }
+
+    fn tend_place(&mut self, burst: &Burst<'_>, place: usize) {
+        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
+        let held = &mut given.held[place];
+        let Some(slot) = held.slot.checked_sub(1) else { return };
+        let (slot, hash) = (slot as usize, held.hash);
+        let used = given.lane.leases()[place][USE].load(Ordering::Relaxed);
+        let packets = (used as u32).wrapping_sub(held.packets);
+        held.packets = used as u32;
+        if packets == 0 && given.runs(place, burst) {
+            return; // silent: it may go on, or lapse
+        }
+        let seen_ms = given.ms(used, burst.now);
+        let key = self.table.entry(slot).key;
+        let left_ms = if packets > 0 && self.hasher.hash(&key) == hash {
+            self.seen(burst, (slot, &key), (packets, seen_ms))
+        } else {
+            None
+        };
+        if let Some(given) = &mut self.leases.lanes[burst.side as usize] {
+            let term = left_ms.map_or(0, |left_ms| given.term(burst, left_ms));
+            given.lane.leases()[place][TERM].store(term, Ordering::Release);
+            given.held[place].slot *= u32::from(left_ms.is_some());
+        }
+    }
+
+    /// The program let packets of a flow through: what hits do. How long it may go on, if it may.
+    fn seen(
+        &mut self,
+        burst: &Burst<'_>,
+        (slot, key): (usize, &Key),
+        (packets, seen_ms): (u32, u32),
+    ) -> Option<u32> {
+        if !self.table.holds(slot, key) {
+            return None;
+        }
+        let renew_ms = self.table.lives.renew_ms;
+        let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
+        entry.packets = entry.packets.saturating_add(packets);
+        let step = if key.proto() == Proto::TCP { Step::Segment } else { Step::Datagram };
+        if !entry.settled(burst.side, step, (entry.renewed_ms, renew_ms)) {
+            return None;
+        }
+        // A packet that came here meanwhile may be a later one.
+        if seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0 {
+            entry.seen_ms = seen_ms;
+        }
+        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
+        if entry.egress() && due && !self.consult(burst, slot, step) {
+            return None;
+        }
+        self.settled_ms(burst, slot, key, step)
+    }
+
+    /// Counts what the program let through since the last time: received, and forwarded as allowed.
+    pub(crate) fn count_let_through(&mut self) {
+        for given in self.leases.lanes.iter_mut().flatten() {
+            let rows = given.lane.let_through().iter().zip(&mut given.counted).enumerate();
+            for (row, (through, counted)) in rows {
+                let through = through.load(Ordering::Relaxed);
+                let packets = through.wrapping_sub(*counted);
+                if packets > 0 {
+                    *counted = through;
+                    self.tally.let_through(row, packets);
+                    self.counters.received += packets;
+                    self.counters.forwarded += packets;
+                    self.counters.leased += packets;
+                }
+            }
+        }
+    }
+}
+
+impl Given {
+    /// An empty lane. What a worker before left in it means nothing any more.
+    fn new(lane: Box<dyn Lane>, secret: [u64; 5], origin_ns: u64) -> Self {
+        let leases = lane.leases();
+        leases.iter().for_each(|lease| lease[TERM].store(0, Ordering::Release));
+        let used = |lease: &Line| lease[USE].load(Ordering::Relaxed) as u32;
+        let held = leases.iter().map(|lease| Held { packets: used(lease), ..Held::default() });
+        let held = held.collect::<Box<[_]>>();
+        let words = lane.words();
+        words[MASK].store(held.len().saturating_sub(2) as u64, Ordering::Release);
+        for (word, secret) in words[SECRET..].iter().zip(secret) {
+            word.store(secret, Ordering::Release);
+        }
+        let counted = lane.let_through().iter().map(|row| row.load(Ordering::Relaxed)).collect();
+        Self { lane, secret, held, counted, origin_ns, cursor: 0, tended_ms: 0 }
+    }
+
+    #[inline]
+    fn open(&self) -> bool {
+        self.lane.words()[OPEN].load(Ordering::Relaxed) != 0
+    }
+
+    /// The first of the two places of a key, as the program finds it.
+    fn place(&self, words: &Words) -> usize {
+        let [a, b, c, d, tail] = *words;
+        let mix = |hash: u64, word: u64, by: usize| {
+            (hash ^ hash >> 32 ^ word).wrapping_mul(self.secret[by])
+        };
+        let mut hash = mix(mix(0, tail ^ a, 0), a, 1);
+        if tail >> 56 == 6 {
+            hash = mix(mix(mix(hash, b, 2), c, 3), d, 4);
+        }
+        (hash >> 32) as usize & self.held.len().saturating_sub(2)
+    }
+
+    /// What the program's clock says.
+    fn tick(&self, now: Now) -> u32 {
+        (self.origin_ns.wrapping_add(now.mono_ms * 1_000_000) >> TICK_BITS) as u32
+    }
+
+    /// The worker's milliseconds at the time of the last use.
+    fn ms(&self, used: u64, now: Now) -> u32 {
+        let ago = self.tick(now).wrapping_sub((used >> 32) as u32).cast_signed().max(0);
+        let ago_ms = (u64::from(ago.unsigned_abs()) << TICK_BITS) / 1_000_000;
+        now.wrapping_ms().wrapping_sub(ago_ms as u32)
+    }
+
+    /// A term of this ruleset that ends in so many milliseconds.
+    fn term(&self, burst: &Burst<'_>, left_ms: u32) -> u64 {
+        let ticks = (u64::from(left_ms) * 1_000_000 >> TICK_BITS) as u32;
+        u64::from(self.tick(burst.now).wrapping_add(ticks)) << 32 | u64::from(burst.revision.0)
+    }
+
+    /// Whether a lease counts now.
+    fn runs(&self, place: usize, burst: &Burst<'_>) -> bool {
+        let term = self.lane.leases()[place][TERM].load(Ordering::Relaxed);
+        let left = ((term >> 32) as u32).wrapping_sub(self.tick(burst.now)).cast_signed();
+        term as u32 == burst.revision.0 && left > 0
+    }
+
+    /// A mark that was not there before, of this row.
+    fn mark(&self, place: usize, row: usize) -> u64 {
+        let before = self.lane.leases()[place][MARK].load(Ordering::Relaxed);
+        (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
+    }
+
+    /// Another flow's lease: no reader may find a term with half a key.
+    fn write(&self, place: usize, words: &Words, (term, row): (u64, usize)) {
+        let lease = &self.lane.leases()[place];
+        lease[TERM].store(0, Ordering::Release);
+        lease[MARK].store(self.mark(place, row), Ordering::Release);
+        for (word, own) in lease[KEY..USE].iter().zip(words) {
+            word.store(*own, Ordering::Release);
+        }
+        lease[TERM].store(term, Ordering::Release);
+    }
+}
+
+/// A packet's key as the program reads it, if it can: both ends as they stand in the packet, its first VLAN,
+/// the protocol, the version of IP.
+fn words(packet: &Packet) -> Option<Words> {
+    let head = &packet.head;
+    let plain = match Proto(head.proto) {
+        Proto::TCP => packet.step == Step::Segment,
+        Proto::UDP => packet.step == Step::Datagram,
+        _ => false,
+    };
+    if !plain {
+        return None;
+    }
+    let ports = u64::from(head.src_port.to_be()) | u64::from(head.dst_port.to_be()) << 16;
+    let tail = ports | u64::from(head.vlan) << 32 | u64::from(head.proto) << 48;
+    let v6 = |address: u128| [(address >> 64) as u64, address as u64].map(u64::to_be);
+    match head.family {
+        Family::V4 => {
+            let [src, dst] = [head.src, head.dst].map(|address| u64::from((address as u32).to_be()));
+            Some([src | dst << 32, 0, 0, 0, tail | 4 << 56])
+        }
+        Family::V6 => {
+            let ([a, b], [c, d]) = (v6(head.src), v6(head.dst));
+            Some([a, b, c, d, tail | 6 << 56])
+        }
+        Family::None => None,
+    }
+}
