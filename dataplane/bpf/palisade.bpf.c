@@ -83,11 +83,21 @@ struct lease {
 // `mask + 2` places a lane.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 8);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct lease);
 } leases SEC(".maps");
+
+// A byte of the hash for each place, 0 where there is no lease, eight in a word from its lowest byte on: so
+// a packet without a lease, as those of a flood, reads what is in the cache.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} tags SEC(".maps");
 
 #define ROWS 512
 
@@ -304,7 +314,7 @@ static __always_inline __u64 hash(const struct lane *lane, const __u64 key[5])
 		hash = (hash ^ hash >> 32 ^ key[2]) * lane->secret[3];
 		hash = (hash ^ hash >> 32 ^ key[3]) * lane->secret[4];
 	}
-	return hash >> 32;
+	return hash;
 }
 
 // Words that the worker may write meanwhile: read as they stand there, in this order. On x86 the
@@ -321,17 +331,28 @@ static __always_inline int same(struct lease *lease, const __u64 key[5])
 // Whether a flow has a lease; counts the packet if so.
 static __always_inline int leased(struct xdp_md *ctx)
 {
-	__u32 queue = ctx->rx_queue_index, place, row, tick;
+	__u32 queue = ctx->rx_queue_index, place, group, row, tick;
 	struct lane *lane = bpf_map_lookup_elem(&lanes, &queue);
-	__u64 key[5], term, mark, first, *through;
+	__u64 key[5], term, mark, mixed, *both, *through;
 	struct lease *lease;
+	__u8 tag;
 
 	if (!lane || !READ(lane->open) || !plain(ctx, key))
 		return 0;
-	first = hash(lane, key) & lane->mask;
+	mixed = hash(lane, key);
+	tag = mixed >> 24;
+	if (!tag)
+		tag = 1;
+	place = queue * (lane->mask + 2) + (mixed >> 32 & lane->mask);
+	group = place / 8;
+	both = bpf_map_lookup_elem(&tags, &group);
+	if (!both)
+		return 0;
+	mixed = READ(*both) >> place % 8 * 8;
 #pragma unroll
-	for (int way = 0; way < 2; way++) {
-		place = queue * (lane->mask + 2) + first + way;
+	for (int way = 0; way < 2; way++, place++, mixed >>= 8) {
+		if ((__u8)mixed != tag)
+			continue;
 		lease = bpf_map_lookup_elem(&leases, &place);
 		if (!lease)
 			return 0;

@@ -32,9 +32,10 @@ use crate::record::Record;
 use crate::{Error, Result};
 
 /// Everybody who may take a turn, testpmd first: its best rate sets the pace of the latencies.
-const PEERS: [Peer; 8] = [
+const PEERS: [Peer; 9] = [
     Peer::Testpmd,
     Peer::Palisade,
+    Peer::Workers,
     Peer::NftSet,
     Peer::NftRaw,
     Peer::NftMap,

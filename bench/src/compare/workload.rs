@@ -97,14 +97,18 @@ impl Workload {
     /// Who is measured with it.
     #[must_use]
     pub fn peers(self) -> &'static [Peer] {
-        use Peer::{Conntrack, NftMap, NftRaw, NftSet, Palisade, Router, Testpmd, Xdp};
+        use Peer::{
+            Conntrack, NftMap, NftRaw, NftSet, Palisade, Router, Testpmd, Workers, Xdp,
+        };
         match self {
-            Self::Forward => &[Palisade, NftSet, NftMap, NftRaw, Conntrack, Testpmd, Router, Xdp],
-            Self::ForwardMany => &[Palisade, NftSet, NftRaw],
-            Self::Latency => &[Palisade, Testpmd],
+            Self::Forward => {
+                &[Palisade, Workers, NftSet, NftMap, NftRaw, Conntrack, Testpmd, Router, Xdp]
+            }
+            Self::ForwardMany => &[Palisade, Workers, NftSet, NftRaw],
+            Self::Latency => &[Palisade, Workers, Testpmd],
             Self::Search => &[Palisade, NftSet, Testpmd],
-            Self::Open => &[Palisade, NftSet, Conntrack],
-            Self::Flood => &[Palisade, NftSet, NftMap, NftRaw],
+            Self::Open => &[Palisade, Workers, NftSet, Conntrack],
+            Self::Flood => &[Palisade, Workers, NftSet, NftMap, NftRaw],
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Setup {
     pub metrics: Option<SocketAddr>,
     /// The group that may use the control socket.
     pub group: Option<String>,
+    /// Leases that flows may have, when it is not for the gateway to say.
+    pub leases: Option<u32>,
     /// Keeps the history of revisions in its folder, over restarts.
     pub history: bool,
     /// More sections of gateway.toml; `{folder}` stands for the gateway's.
@@ -90,6 +92,7 @@ impl Setup {
             fail: Fail::Closed,
             metrics: None,
             group: None,
+            leases: None,
             history: false,
             more: String::new(),
             wrapper: Vec::new(),
@@ -121,11 +124,12 @@ impl Setup {
             Fail::Closed => "closed",
             Fail::Open => "open",
         };
+        let leases = self.leases.map(|leases| format!("leases = {leases}\n")).unwrap_or_default();
         let history = if self.history { "\n[history]\npath = \"history\"\n" } else { "" };
         format!(
             "policy = \"policy.toml\"\n\n\
              [interface]\noutside = \"{outside}\"\ninside = \"{inside}\"\n\n\
-             [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n\n\
+             [workers]\ncores = {cores:?}\nmode = \"{mode}\"\npoll = \"{poll}\"\nframes = {frames}\nflows = {flows}\n{leases}\n\
              [drops]\npath = \"{folder}/{log}\"\nrate = {rate}\n{drops}\n\n\
              [control]\nsocket = \"{folder}/control.sock\"\n{metrics}\n\
              [fail]\nmode = \"{fail}\"\n{history}{more}"

@@ -30,6 +30,8 @@ use crate::lab::{Gateway, Lab, Setup};
 pub enum Peer {
     /// Palisade with a policy.
     Palisade,
+    /// The same without leases: every packet through a worker.
+    Workers,
     /// nftables in forward: conntrack and a set of intervals.
     NftSet,
     /// nftables in forward: conntrack, a map of all countries, a verdict map.
@@ -84,6 +86,7 @@ impl Peer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Palisade => "palisade",
+            Self::Workers => "palisade without leases",
             Self::NftSet => "nftables forward + conntrack, interval set",
             Self::NftMap => "nftables forward + conntrack, map of all countries",
             Self::NftRaw => "nftables raw prerouting, interval set",
@@ -98,7 +101,7 @@ impl Peer {
     /// Whether it judges sources.
     #[must_use]
     pub fn fences(self) -> bool {
-        matches!(self, Self::Palisade | Self::NftSet | Self::NftMap | Self::NftRaw)
+        matches!(self, Self::Palisade | Self::Workers | Self::NftSet | Self::NftMap | Self::NftRaw)
     }
 
     /// Whether frames must be addressed to it to be forwarded.
@@ -122,6 +125,10 @@ impl Peer {
         let nft = |kind| Nft::start(lab, core, fence, kind).map(Running::Nft);
         Ok(match self {
             Self::Palisade => Running::Palisade(Gateway::start(lab, setup)?),
+            Self::Workers => {
+                let setup = Setup { leases: Some(0), ..setup.clone() };
+                Running::Palisade(Gateway::start(lab, &setup)?)
+            }
             Self::NftSet => nft(Kind::Set)?,
             Self::NftMap => nft(Kind::Map)?,
             Self::NftRaw => nft(Kind::Raw)?,

@@ -30,15 +30,16 @@ pub struct LanePlan {
     pub to: u32,
     /// Queues that may have leases, from queue 0 on.
     pub lanes: u32,
-    /// Leases of each; a power of two, at least 2.
+    /// Leases of each; a power of two, at least [`LanePlan::LEAST`].
     pub leases: u32,
 }
 
-/// The three maps of a program.
+/// The maps of a program.
 #[derive(Clone, Debug)]
 pub(crate) struct Lanes {
     lanes: Arc<Region>,
     leases: Arc<Region>,
+    tags: Arc<Region>,
     let_through: Arc<Region>,
     plan: LanePlan,
 }
@@ -52,20 +53,35 @@ pub struct Lane {
 
 impl LanePlan {
     /// For a program that has no leases: the least that a map may have.
-    pub(crate) const NONE: Self = Self { to: 0, lanes: 1, leases: 2 };
+    pub(crate) const NONE: Self = Self { to: 0, lanes: 1, leases: Self::LEAST };
+    /// The least number of leases.
+    pub const LEAST: u32 = 8;
 
+    /// Words of tags of all lanes.
+    pub(crate) fn tags(&self) -> u32 {
+        self.lanes * self.leases / 8
+    }
+
+    /// Rows of all lanes.
     pub(crate) fn rows(&self) -> u32 {
         self.lanes * LANE_ROWS as u32
     }
 }
 
 impl Lanes {
-    /// Maps the maps `lanes`, `leases` and `let_through`.
-    pub(crate) fn map(fds: [BorrowedFd<'_>; 3], plan: LanePlan) -> Result<Self, Errno> {
-        let lines = [plan.lanes as usize, plan.lanes as usize * plan.leases as usize];
-        let bytes = [lines[0] * size_of::<Line>(), lines[1] * size_of::<Line>(), plan.rows() as usize * 8];
-        let map = |i: usize| Region::shared(fds[i], bytes[i], 0).map(Arc::new);
-        Ok(Self { lanes: map(0)?, leases: map(1)?, let_through: map(2)?, plan })
+    /// Maps the maps `lanes`, `leases`, `tags` and `let_through`.
+    pub(crate) fn map(fds: [BorrowedFd<'_>; 4], plan: LanePlan) -> Result<Self, Errno> {
+        let [lanes, leases, tags, let_through] = fds;
+        let map = |fd, entries: u32, bytes: usize| {
+            Region::shared(fd, entries as usize * bytes, 0).map(Arc::new)
+        };
+        Ok(Self {
+            lanes: map(lanes, plan.lanes, size_of::<Line>())?,
+            leases: map(leases, plan.lanes * plan.leases, size_of::<Line>())?,
+            tags: map(tags, plan.tags(), 8)?,
+            let_through: map(let_through, plan.rows(), 8)?,
+            plan,
+        })
     }
 
     /// The lane of a queue, if it has one.
@@ -88,27 +104,38 @@ impl Lane {
     /// revision, the mask and the five words of the secret, which the worker writes.
     #[must_use]
     pub fn words(&self) -> &Line {
-        // SAFETY: the mapping has a line for each of `plan.lanes` queues, of which this is one; it is
-        // page-aligned, lives as long as `self`, and both sides access it by whole words.
-        unsafe { &*self.all.lanes.start().cast::<Line>().as_ptr().add(self.queue) }
+        &self.part::<Line>(&self.all.lanes, 1)[0]
     }
 
     /// Its leases: term, five words of the key, use, mark.
     #[must_use]
     pub fn leases(&self) -> &[Line] {
-        let count = self.all.plan.leases as usize;
-        let start = self.all.leases.start().cast::<Line>();
-        // SAFETY: the mapping has `leases` lines for each of `plan.lanes` queues, of which this is one;
-        // otherwise as above.
-        unsafe { std::slice::from_raw_parts(start.as_ptr().add(self.queue * count), count) }
+        self.part(&self.all.leases, self.all.plan.leases as usize)
+    }
+
+    /// A byte of the hash of each lease, 0 where there is none; eight in a word, from its lowest byte on.
+    #[must_use]
+    pub fn tags(&self) -> &[AtomicU64] {
+        self.part(&self.all.tags, self.all.plan.leases as usize / 8)
     }
 
     /// Packets let through, by row.
     #[must_use]
     pub fn let_through(&self) -> &[AtomicU64] {
-        let start = self.all.let_through.start().cast::<AtomicU64>();
-        // SAFETY: the mapping has `LANE_ROWS` words for each of `plan.lanes` queues, of which this is
-        // one; otherwise as above.
-        unsafe { std::slice::from_raw_parts(start.as_ptr().add(self.queue * LANE_ROWS), LANE_ROWS) }
+        self.part(&self.all.let_through, LANE_ROWS)
+    }
+
+    /// This queue's `each` elements of a map that has as many for each queue of the plan.
+    fn part<'a, T: Words>(&self, map: &'a Region, each: usize) -> &'a [T] {
+        let first = self.queue * each;
+        assert!((first + each) * size_of::<T>() <= map.bytes(), "a lane lies in its maps");
+        // SAFETY: the elements lie in the mapping, which is page-aligned and lives as long as `map`; they
+        // are atomic words, for which all bits are values, and which both sides access whole.
+        unsafe { std::slice::from_raw_parts(map.start().cast::<T>().as_ptr().add(first), each) }
     }
 }
+
+/// What is made of atomic words alone.
+trait Words {}
+impl Words for AtomicU64 {}
+impl Words for Line {}

@@ -105,6 +105,7 @@ impl Program {
             .map_max_entries("valves", queues.max(1))
             .map_max_entries("lanes", sizes.lanes)
             .map_max_entries("leases", sizes.lanes * sizes.leases)
+            .map_max_entries("tags", sizes.tags())
             .map_max_entries("let_through", sizes.rows())
             .load(OBJECT)
             .map_err(|source| Error::Load { source: Box::new(source) })?;
@@ -137,7 +138,7 @@ impl Program {
             Some(Map::Array(map)) => Ok(map.fd().as_fd()),
             _ => Err(failed("find the maps of leases", &MapError::KeyNotFound)),
         };
-        let fds = [fd("lanes")?, fd("leases")?, fd("let_through")?];
+        let fds = [fd("lanes")?, fd("leases")?, fd("tags")?, fd("let_through")?];
         Lanes::map(fds, plan).map_err(|errno| failed("share memory with the program", &errno))
     }
 

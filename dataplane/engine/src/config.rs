@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use af_xdp_rs::LanePlan;
 pub use af_xdp_rs::Mode;
 use filter::Timeouts;
 use lookup::document::{Document, LoadError, Problem, Source, suggest};
@@ -285,7 +286,7 @@ fn leases(document: &mut Document, asked: Option<Spanned<u32>>, flows: u32) -> u
     let default = (flows / 4).min(1 << 18);
     match number(document, asked, default, 0, MOST) {
         0 => 0,
-        leases => leases.next_power_of_two().max(2),
+        leases => leases.next_power_of_two().max(LanePlan::LEAST),
     }
 }
 

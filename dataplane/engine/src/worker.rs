@@ -298,6 +298,10 @@ impl filter::Lane for Shared {
         self.0.leases()
     }
 
+    fn tags(&self) -> &[AtomicU64] {
+        self.0.tags()
+    }
+
     fn let_through(&self) -> &[AtomicU64] {
         self.0.let_through()
     }

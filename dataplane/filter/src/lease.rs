@@ -38,8 +38,11 @@ pub type Line = [AtomicU64; 8];
 pub trait Lane: Debug + Send {
     /// Whether leases count, which others write; revision, mask, and five words of a secret.
     fn words(&self) -> &Line;
-    /// Leases: term, five words of the key, use, mark. A power of two, at least 2.
+    /// Leases: term, five words of the key, use, mark. A power of two, at least 8.
     fn leases(&self) -> &[Line];
+    /// A byte for each lease: of its key's hash, 0 where there is none. Eight in a word, from its lowest byte
+    /// on.
+    fn tags(&self) -> &[AtomicU64];
     /// Packets let through, by row of the tally; [`LANE_ROWS`] of them.
     fn let_through(&self) -> &[AtomicU64];
 }
@@ -201,21 +204,23 @@ impl Filter {
         let hash = self.hasher.hash(key);
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
         let term = given.term(burst, left_ms);
-        let first = given.place(words);
+        let (first, tag) = given.place(words);
         let places = [first, first + 1];
         let has = |place: usize| given.lane.leases()[place][KEY..USE].iter().zip(words);
         let own = |place: usize| has(place).all(|(word, own)| word.load(Ordering::Relaxed) == *own);
-        if let Some(place) = places.into_iter().find(|place| own(*place)) {
-            // It may have lapsed, or been another ruleset's.
-            let held = &mut given.held[place];
-            (held.hash, held.slot) = (hash, *slot as u32 + 1);
-            given.lane.leases()[place][MARK].store(given.mark(place, row), Ordering::Release);
-            given.lane.leases()[place][TERM].store(term, Ordering::Release);
-        } else if let Some(place) = places.into_iter().find(|place| !given.runs(*place, burst)) {
-            given.write(place, words, (term, row));
-            let packets = given.lane.leases()[place][USE].load(Ordering::Relaxed) as u32;
-            given.held[place] = Held { hash, slot: *slot as u32 + 1, packets };
+        // Its own place, where what ran may have lapsed; else one where nothing runs.
+        let place = places.into_iter().find(|place| own(*place));
+        let place = place.or(places.into_iter().find(|place| !given.runs(*place, burst)));
+        let Some(place) = place else { return };
+        let held = given.held[place];
+        let known = held.slot > 0 && held.hash == hash;
+        if known && given.runs(place, burst) {
+            return; // a packet from before the lease
         }
+        given.write(place, words, (term, row, tag));
+        let used = given.lane.leases()[place][USE].load(Ordering::Relaxed) as u32;
+        let packets = if known { held.packets } else { used };
+        given.held[place] = Held { hash, slot: *slot as u32 + 1, packets };
     }
 
     /// How long the packets of a flow from one side will change nothing but the time: milliseconds.
@@ -271,10 +276,14 @@ impl Filter {
         } else {
             None
         };
-        if let Some(given) = &mut self.leases.lanes[burst.side as usize] {
-            let term = left_ms.map_or(0, |left_ms| given.term(burst, left_ms));
+        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
+        if let Some(left_ms) = left_ms {
+            let term = given.term(burst, left_ms);
             given.lane.leases()[place][TERM].store(term, Ordering::Release);
-            given.held[place].slot *= u32::from(left_ms.is_some());
+        } else {
+            given.lane.leases()[place][TERM].store(0, Ordering::Release);
+            given.tag(place, 0);
+            given.held[place].slot = 0;
         }
     }
 
@@ -299,7 +308,8 @@ impl Filter {
         if seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0 {
             entry.seen_ms = seen_ms;
         }
-        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
+        // Before it must, or the lease would be over until the next packet has come here.
+        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms / 2;
         if entry.egress() && due && !self.consult(burst, slot, step) {
             return None;
         }
@@ -330,6 +340,7 @@ impl Given {
     fn new(lane: Box<dyn Lane>, secret: [u64; 5], origin_ns: u64) -> Self {
         let leases = lane.leases();
         leases.iter().for_each(|lease| lease[TERM].store(0, Ordering::Release));
+        lane.tags().iter().for_each(|tags| tags.store(0, Ordering::Release));
         let used = |lease: &Line| lease[USE].load(Ordering::Relaxed) as u32;
         let held = leases.iter().map(|lease| Held { packets: used(lease), ..Held::default() });
         let held = held.collect::<Box<[_]>>();
@@ -347,8 +358,8 @@ impl Given {
         self.lane.words()[OPEN].load(Ordering::Relaxed) != 0
     }
 
-    /// The first of the two places of a key, as the program finds it.
-    fn place(&self, words: &Words) -> usize {
+    /// The first of the two places of a key, as the program finds it, and its tag.
+    fn place(&self, words: &Words) -> (usize, u8) {
         let [a, b, c, d, tail] = *words;
         let mix = |hash: u64, word: u64, by: usize| {
             (hash ^ hash >> 32 ^ word).wrapping_mul(self.secret[by])
@@ -357,7 +368,15 @@ impl Given {
         if tail >> 56 == 6 {
             hash = mix(mix(mix(hash, b, 2), c, 3), d, 4);
         }
-        (hash >> 32) as usize & self.held.len().saturating_sub(2)
+        ((hash >> 32) as usize & self.held.len().saturating_sub(2), ((hash >> 24) as u8).max(1))
+    }
+
+    /// Lets a place be found by this tag; by none of 0.
+    fn tag(&self, place: usize, tag: u8) {
+        let word = &self.lane.tags()[place / 8];
+        let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
+        tags[place % 8] = tag;
+        word.store(u64::from_le_bytes(tags), Ordering::Release);
     }
 
     /// What the program's clock says.
@@ -391,8 +410,8 @@ impl Given {
         (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
     }
 
-    /// Another flow's lease: no reader may find a term with half a key.
-    fn write(&self, place: usize, words: &Words, (term, row): (u64, usize)) {
+    /// A lease: no reader may find a term with half a key.
+    fn write(&self, place: usize, words: &Words, (term, row, tag): (u64, usize, u8)) {
         let lease = &self.lane.leases()[place];
         lease[TERM].store(0, Ordering::Release);
         lease[MARK].store(self.mark(place, row), Ordering::Release);
@@ -400,6 +419,7 @@ impl Given {
             word.store(*own, Ordering::Release);
         }
         lease[TERM].store(term, Ordering::Release);
+        self.tag(place, tag);
     }
 }
 

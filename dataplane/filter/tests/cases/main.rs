@@ -8,6 +8,7 @@
 
 mod chains;
 mod crowded;
+mod driver;
 mod egress;
 mod exceptions;
 mod floods;
@@ -17,6 +18,7 @@ mod frames;
 mod hostile;
 mod icmp;
 mod lab;
+mod leases;
 mod noise;
 mod packets;
 mod reloads;

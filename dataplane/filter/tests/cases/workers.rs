@@ -12,7 +12,7 @@ use crate::frames::*;
 use crate::lab::Lab;
 
 /// No multiple of [`STEP_MS`] is a timeout, or up to five seconds less.
-const TIMES: Timeouts = Timeouts {
+pub(crate) const TIMES: Timeouts = Timeouts {
     tcp_opening_s: 60,
     tcp_open_s: 7440,
     tcp_closing_s: 120,
@@ -23,26 +23,26 @@ const TIMES: Timeouts = Timeouts {
     other_open_s: 310,
     fragment_s: 35,
 };
-const STEP_MS: u64 = 25_000;
+pub(crate) const STEP_MS: u64 = 25_000;
 
 /// One packet of a small world: few ends, so that packets meet flows.
 #[derive(Clone, Debug)]
-struct Packet {
+pub(crate) struct Packet {
     /// Which of the two workers gets it.
-    worker: usize,
-    inside: bool,
+    pub(crate) worker: usize,
+    pub(crate) inside: bool,
     six: bool,
     remote: usize,
     local: usize,
     port: usize,
-    kind: u8,
+    pub(crate) kind: u8,
     vlan: u16,
     /// Steps of time before it.
-    steps: u64,
-    reload: bool,
+    pub(crate) steps: u64,
+    pub(crate) reload: bool,
 }
 
-fn packet() -> impl Strategy<Value = Packet> {
+pub(crate) fn packet() -> impl Strategy<Value = Packet> {
     let steps = prop_oneof![40 => Just(0), 4 => 1..4_u64, 2 => 4..16_u64, 1 => 290..310_u64];
     let vlan = prop_oneof![4 => Just(0), 1 => prop::sample::select(&[10_u16, 20, 99][..])];
     // Mostly one pair, so that its packets are many.
@@ -68,7 +68,7 @@ fn packet() -> impl Strategy<Value = Packet> {
     )
 }
 
-fn build(packet: &Packet) -> (Side, Vec<u8>) {
+pub(crate) fn build(packet: &Packet) -> (Side, Vec<u8>) {
     let (remotes, locals) = if packet.six {
         (
             ["2001:db8:de::1", "2001:db8:f::1", "2001:db8:c::1", "2001:db8:c::7"],
@@ -154,7 +154,7 @@ fn labs(policy: &str, sizes: &[(u8, usize)]) -> Vec<Lab> {
 }
 
 /// As many cases as `PROPTEST_CASES` says, where it is set.
-fn many(cases: u32) -> ProptestConfig {
+pub(crate) fn many(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let cases = asked.unwrap_or(cases);
     ProptestConfig { cases, max_shrink_iters: 20_000, ..ProptestConfig::default() }
