@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn balanced() -> Status {
-        let text = r#"{"received":10,"forwarded":6,"passed":1,"dropped":{"denied":3},
+        let text = r#"{"received":10,"forwarded":6,"leased":2,"passed":1,"dropped":{"denied":3},
             "records":{"recorded":2,"suppressed":1,"lost":0},"flows":1,"revision":1,
             "workers":[{"core":1,"queue":0,"mode":"copy",
               "frames":{"free":1,"fill":2,"rx":3,"tx":4,"completion":5,"total":15},

@@ -13,6 +13,8 @@ pub struct Status {
     pub received: u64,
     /// Packets judged and forwarded.
     pub forwarded: u64,
+    /// Packets forwarded in the driver by a lease.
+    pub leased: u64,
     /// Link traffic forwarded unjudged.
     pub passed: u64,
     /// Packets dropped, by reason.

@@ -129,9 +129,10 @@ impl Lane {
     fn part<'a, T: Words>(&self, map: &'a Region, each: usize) -> &'a [T] {
         let first = self.queue * each;
         assert!((first + each) * size_of::<T>() <= map.bytes(), "a lane lies in its maps");
+        let start = map.start().cast::<T>().as_ptr().wrapping_add(first);
         // SAFETY: the elements lie in the mapping, which is page-aligned and lives as long as `map`; they
         // are atomic words, for which all bits are values, and which both sides access whole.
-        unsafe { std::slice::from_raw_parts(map.start().cast::<T>().as_ptr().add(first), each) }
+        unsafe { std::slice::from_raw_parts(start, each) }
     }
 }
 

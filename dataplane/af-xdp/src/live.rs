@@ -57,7 +57,7 @@ pub fn run(
 }
 
 /// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-fn context(ingress: Ingress, frame_bytes: usize) -> [u8; 24] {
+pub(crate) fn context(ingress: Ingress, frame_bytes: usize) -> [u8; 24] {
     let end = u32::try_from(frame_bytes).unwrap_or(u32::MAX);
     let words = [0, end, 0, ingress.ifindex, ingress.queue, 0];
     let mut bytes = [0; 24];

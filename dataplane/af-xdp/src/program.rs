@@ -21,7 +21,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use aya::maps::{Array, DevMap, Map, MapError, PerCpuArray, XskMap};
-use aya::programs::{ProgramError, ProgramFd, Xdp};
+use aya::programs::{ProgramError, ProgramFd, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
 
@@ -29,6 +29,7 @@ use crate::Error;
 use crate::attach::{self, Attached, Attachment, NAME, attached, by_id};
 use crate::interface::{Interface, permission};
 use crate::lane::{Lane, LanePlan, Lanes};
+use crate::live::{self, Ingress};
 use crate::socket::Socket;
 
 static OBJECT: &[u8] =
@@ -351,6 +352,21 @@ impl Program {
         let valve = valve.and_then(|valves| valves.get(&queue, 0));
         let [_, _, shed] = valve.map_err(|error| failed("read the program's counters", &error))?;
         Ok(shed)
+    }
+
+    /// What the program would do (`XDP_DROP`, ..) with a frame of at least 14 bytes that arrived on a queue
+    /// of `interface`: nothing is sent, but what it counts is counted (`BPF_PROG_TEST_RUN`).
+    ///
+    /// # Errors
+    /// [`Error::Live`] when the kernel refuses the frame or the queue.
+    pub fn answer(&mut self, interface: &Interface, queue: u32, frame: &[u8]) -> Result<u32, Error> {
+        let context = live::context(Ingress { ifindex: interface.index, queue }, frame.len());
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            ctx_in: Some(&context),
+            ..TestRunOptions::default()
+        };
+        Ok(xdp(&mut self.ebpf)?.test_run(options).map_err(Error::Live)?.return_value)
     }
 
     fn fd(&mut self) -> Result<&ProgramFd, Error> {

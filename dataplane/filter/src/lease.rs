@@ -393,7 +393,7 @@ impl Given {
 
     /// A term of this ruleset that ends in so many milliseconds.
     fn term(&self, burst: &Burst<'_>, left_ms: u32) -> u64 {
-        let ticks = (u64::from(left_ms) * 1_000_000 >> TICK_BITS) as u32;
+        let ticks = ((u64::from(left_ms) * 1_000_000) >> TICK_BITS) as u32;
         u64::from(self.tick(burst.now).wrapping_add(ticks)) << 32 | u64::from(burst.revision.0)
     }
 

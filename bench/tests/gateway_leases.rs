@@ -1,0 +1,368 @@
+//! Leases in a running gateway: established flows pass in the driver, and whatever ends them ends that.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use af_xdp_rs::{
+    FailMode, Interface, LanePlan, Program, Socket, SocketConfig, Umem, UmemConfig,
+};
+use common::*;
+use filter::{Action, Actions, Filter, FilterConfig, Now, Shared, Timeouts};
+use lookup::{Moment, Revision, Ruleset, Side};
+use palisade_bench::lab::{
+    CLIENT_VETH, End, Gateway, Haul, INSIDE, Lab, OUTSIDE, SERVER_VETH, Server, Service, Setup,
+    Tag, Tagger, Transfer, checksum,
+};
+use palisade_bench::load::{Flow, Generator, Kind, Order, Plan, Random, Sent, Sink};
+use rustix::process::Signal;
+
+/// Datagrams of flows from Germany to the echo service.
+fn flows(count: usize) -> Vec<Flow> {
+    let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
+    let plan = Plan {
+        flows: count,
+        shares: "DE:100".parse().unwrap(),
+        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
+        port: 7,
+        kind: Kind::Udp,
+        seed: 5,
+    };
+    plan.draw(&geo.keys()).unwrap()
+}
+
+const RATE: u64 = 100_000;
+
+fn offer(lab: &Lab, flows: &[Flow], length: Duration) -> Sent {
+    let mut generator = Generator::outside(lab, flows, 64).unwrap();
+    generator.run(Order { length, count: None, rate_pps: Some(RATE), core: 0 }).unwrap()
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A lab with a gateway, whose service everybody in Germany may use, and a sink behind it.
+fn leasing(policy: &str) -> Option<(Lab, Gateway, Sink)> {
+    let lab = site(1)?;
+    let sink = Sink::at_servers(&lab, 64).unwrap();
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, policy)).unwrap();
+    Some((lab, gateway, sink))
+}
+
+/// The same policy without the one that is denied, so that all of Germany may.
+fn policy() -> String {
+    POLICY.replace("deny     = [\"abusers\"]\n", "")
+}
+
+#[test]
+fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
+    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
+    let sent = offer(&lab, &flows(32), ms(1500));
+    let status = gateway.quiet_status().unwrap();
+    let arrived = sink.total().unwrap();
+    assert_eq!(arrived.packets, sent.packets, "{status:#?}");
+    assert!(status.leased > sent.packets * 8 / 10, "{} of {}", status.leased, sent.packets);
+    assert_eq!(status.domains["external"].allowed, sent.packets);
+    let moved = arrived.reordered * 1000;
+    assert!(moved < sent.packets, "{} of {} out of order", arrived.reordered, sent.packets);
+    settle(gateway);
+}
+
+/// When the answer to a reload is there, nothing more passes that the new policy drops.
+#[test]
+fn a_reload_ends_leases_before_it_is_answered() {
+    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
+    let flows = flows(32);
+    thread::scope(|scope| {
+        let load = scope.spawn(|| offer(&lab, &flows, ms(2500)));
+        thread::sleep(ms(1000));
+        assert!(gateway.status().unwrap().leased > RATE / 4);
+        for (countries, passes) in [("US", false), ("DE", true), ("US", false)] {
+            gateway.reload(&policy().replace(r#"["DE"]"#, &format!(r#"["{countries}"]"#))).unwrap();
+            // What is between the gateway and the sink at that moment.
+            thread::sleep(ms(5));
+            sink.reset().unwrap();
+            thread::sleep(ms(200));
+            assert_eq!(sink.total().unwrap().packets > 0, passes, "{countries}");
+        }
+        load.join().unwrap();
+    });
+    settle(gateway);
+}
+
+#[test]
+fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
+    for hangs in [false, true] {
+        // A lease of its own accord lasts no longer than this.
+        let patience = if hangs { ms(4_200) } else { ms(0) };
+        let Some((lab, mut gateway, mut sink)) = leasing(&policy()) else { return };
+        let flows = flows(32);
+        thread::scope(|scope| {
+            let load = scope.spawn(|| offer(&lab, &flows, ms(1200) + patience));
+            thread::sleep(ms(600));
+            assert!(gateway.status().unwrap().leased > RATE / 4);
+            if hangs {
+                gateway.signal(Signal::STOP).unwrap();
+            } else {
+                gateway.kill().unwrap();
+            }
+            thread::sleep(patience + ms(5));
+            sink.reset().unwrap();
+            thread::sleep(ms(300));
+            assert_eq!(sink.total().unwrap().packets, 0, "hangs: {hangs}");
+            load.join().unwrap();
+        });
+        if hangs {
+            gateway.kill().unwrap();
+        }
+    }
+}
+
+/// A veth whose far end has no NAPI takes nothing that is redirected: its flows keep to the worker, also when
+/// it loses NAPI while the gateway runs.
+#[test]
+fn an_interface_that_takes_no_redirected_frames_gets_none() {
+    let Some(lab) = site(1) else { return };
+    let to = SocketAddr::new(ip(SERVER[0]), 80);
+    let _echo = Server::start(&lab.servers, Service::TcpEcho, to).unwrap();
+    let napi = |on: &str| {
+        lab.clients.run(&format!("ethtool -K {CLIENT_VETH} gro {on}")).unwrap();
+        lab.servers.run(&format!("ethtool -K {SERVER_VETH} gro {on}")).unwrap();
+    };
+    napi("off");
+    let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+    let haul = || {
+        let haul = Haul::new(Service::TcpEcho, ip(OFFICE[0]), to, 1 << 20);
+        Transfer::start(&lab.clients, haul).unwrap().wait(Duration::from_secs(20)).unwrap()
+    };
+    assert_eq!(haul(), End::Complete);
+    assert_eq!(gateway.status().unwrap().leased, 0);
+    napi("on");
+    thread::sleep(ms(300));
+    assert_eq!(haul(), End::Complete);
+    let leased = gateway.quiet_status().unwrap().leased;
+    assert!(leased > 100, "{leased}");
+    napi("off");
+    thread::sleep(ms(300));
+    assert_eq!(haul(), End::Complete);
+    assert_eq!(gateway.quiet_status().unwrap().leased, leased);
+    settle(gateway);
+}
+
+/// Connections over leases, both families, with and without tags, opened from either side.
+#[test]
+fn connections_complete_over_leases() {
+    for tags in [vec![], vec![Tag::vlan(42)], vec![Tag::vlan(3), Tag::outer(7)]] {
+        let Some(lab) = site(2) else { return };
+        // Room for two tags on wires of 1,500 bytes.
+        lab.clients.run(&format!("ip link set {CLIENT_VETH} mtu 1400")).unwrap();
+        lab.servers.run(&format!("ip link set {SERVER_VETH} mtu 1400")).unwrap();
+        let _taggers = (!tags.is_empty()).then(|| {
+            [(&lab.clients, CLIENT_VETH), (&lab.servers, SERVER_VETH)]
+                .map(|(host, veth)| Tagger::new(host, veth, &tags).unwrap())
+        });
+        let at = |namespace, to: [&str; 2], port| {
+            to.map(|to| {
+                Server::start(namespace, Service::TcpEcho, SocketAddr::new(ip(to), port)).unwrap()
+            })
+        };
+        let _servers = [at(&lab.servers, SERVER, 80), at(&lab.clients, OFFICE, 8080)];
+        let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
+        let ways = [
+            (&lab.clients, OFFICE[0], SERVER[0], 80),
+            (&lab.clients, OFFICE[1], SERVER[1], 80),
+            (&lab.servers, SERVER[0], OFFICE[0], 8080),
+            (&lab.servers, SERVER[1], OFFICE[1], 8080),
+        ];
+        let running = ways.map(|(namespace, from, to, port)| {
+            let to = SocketAddr::new(ip(to), port);
+            Transfer::start(namespace, Haul::new(Service::TcpEcho, ip(from), to, 4 << 20)).unwrap()
+        });
+        for transfer in running {
+            assert_eq!(transfer.wait(Duration::from_secs(30)).unwrap(), End::Complete, "{tags:?}");
+        }
+        let status = gateway.quiet_status().unwrap();
+        assert!(status.leased > status.forwarded / 2, "{tags:?}: {status:#?}");
+        settle(gateway);
+    }
+}
+
+/// A frame to the echo service, or from it: Ethernet, tags, IP, UDP or TCP, some bytes.
+fn frame(six: bool, tcp: bool, tags: &[u16], back: bool) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    for tag in tags {
+        frame.extend(0x8100_u16.to_be_bytes());
+        frame.extend(tag.to_be_bytes());
+    }
+    frame.extend(if six { 0x86dd_u16 } else { 0x0800 }.to_be_bytes());
+    let proto = if tcp { 6 } else { 17 };
+    let (port, bytes) = if tcp { (80_u16, 20 + 8) } else { (7, 8 + 8) };
+    let (from, to) = (OFFICE[usize::from(six)], SERVER[usize::from(six)]);
+    let (from, to) = if back { (to, from) } else { (from, to) };
+    let octets = |address: &str| match ip(address) {
+        std::net::IpAddr::V4(address) => address.octets().to_vec(),
+        std::net::IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let at = frame.len();
+    if six {
+        frame.extend([0x60, 0, 0, 0, 0, bytes, proto, 64]);
+    } else {
+        frame.extend([0x45, 0, 0, 20 + bytes, 0, 0, 0x40, 0, 64, proto, 0, 0]);
+    }
+    frame.extend(octets(from));
+    frame.extend(octets(to));
+    if !six {
+        sum(&mut frame, at);
+    }
+    let ports = if back { [port, 4000] } else { [4000, port] };
+    frame.extend(ports.map(u16::to_be_bytes).concat());
+    if tcp {
+        frame.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+    } else {
+        frame.extend([0, bytes, 0, 0]);
+    }
+    frame.extend([7; 8]);
+    frame
+}
+
+/// Writes the checksum of an IPv4 header of 20 bytes.
+fn sum(frame: &mut [u8], at: usize) {
+    if let Some(header) = frame.get_mut(at..at + 20) {
+        header[10..12].fill(0);
+        let sum = checksum(header).to_be_bytes();
+        header[10..12].copy_from_slice(&sum);
+    }
+}
+
+/// Another frame that is nearly this one.
+fn spoilt(frame: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut spoilt = frame.to_vec();
+    let mut below = |bound: usize| random.below(bound as u128) as usize;
+    for _ in 0..below(3) {
+        let at = 12 + below(spoilt.len().min(70) - 12);
+        let old = spoilt[at];
+        spoilt[at] = [old ^ 1 << below(8), below(256) as u8, old.wrapping_add(1), 0][below(4)];
+    }
+    match below(4) {
+        0 => spoilt.truncate(14 + below(spoilt.len() - 13)),
+        1 => spoilt.extend([0; 30]),
+        _ => {}
+    }
+    // A header that is wrong but whole.
+    if below(3) > 0 {
+        let at = (12..=20).step_by(4).find(|at| spoilt.get(*at..at + 2) == Some(&[8, 0]));
+        at.into_iter().for_each(|at| sum(&mut spoilt, at + 2));
+    }
+    spoilt
+}
+
+/// The kernel runs the program over frames; each that a lease lets through is one that the filter forwards
+/// as a packet of a flow that it knows, and each whole frame of a leased flow is let through.
+#[test]
+fn the_program_lets_through_what_the_filter_would() {
+    let Some(lab) = site(1) else { return };
+    lab.gateway
+        .enter(|| {
+            agree();
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn agree() {
+    let [outside, inside] = [OUTSIDE, INSIDE].map(|name| Interface::find(name).unwrap());
+    let plan = LanePlan { to: inside.index, lanes: 1, leases: 64 };
+    let mut program = Program::load(FailMode::Closed, 1, Some(plan)).unwrap();
+    let (umem, mut free) = Umem::new(&UmemConfig { frames: 512, ..UmemConfig::default() }).unwrap();
+    let socket = Socket::bind(&umem, &outside, 0, &SocketConfig::for_frames(512)).unwrap();
+    program.serve(0, &socket).unwrap();
+    program.open_lanes(true);
+    let lane = program.lane(0).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    std::fs::write(&path, POLICY).unwrap();
+    let rules = Ruleset::load(&path, Moment::default(), Revision(9)).unwrap().0;
+    let config = FilterConfig {
+        flows: 1024,
+        records_per_s: 0,
+        key: [3; 16],
+        timeouts: Timeouts::default(),
+    };
+    let mut filter = Filter::new(config, std::sync::Arc::new(Shared::new(1024, [4; 16])));
+    let begin = Instant::now();
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let origin_ns = clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64;
+    filter.lease_over([Some(Box::new(Lane(lane.clone()))), None], &rules, origin_ns);
+
+    let through = || lane.let_through().iter().map(|row| row.load(Relaxed)).sum::<u64>();
+    let mut records = Vec::new();
+    let mut ask = |filter: &mut Filter, frame: &[u8]| {
+        let mono_ms = begin.elapsed().as_millis() as u64;
+        let now = Now { unix_ns: 0, mono_ms };
+        let mut actions = Actions::new();
+        filter.process(&rules, now, Side::Outside, &[frame], &mut actions, &mut records);
+        filter.lease(&rules, now, Side::Outside);
+        filter.tend(&rules, now);
+        actions[0]
+    };
+    let shapes = [&[][..], &[42], &[0x6000], &[7, 42], &[0, 42]];
+    let kinds = [(false, false), (false, true), (true, false), (true, true)];
+    let whole: Vec<_> = kinds
+        .iter()
+        .flat_map(|(six, tcp)| shapes.map(|tags| frame(*six, *tcp, tags, false)))
+        .collect();
+    for one in &whole {
+        assert_eq!(program.answer(&outside, 0, one).unwrap(), 4, "to the socket");
+        (0..10).for_each(|_| assert_eq!(ask(&mut filter, one), Action::Forward));
+    }
+    for one in &whole {
+        let before = through();
+        assert_eq!(program.answer(&outside, 0, one).unwrap(), 4);
+        assert_eq!(through(), before + 1, "not let through: {one:02x?}");
+    }
+    let (mut random, mut passed, mut refused) = (Random::new(11), 0, 0);
+    for turn in 0..60_000 {
+        let one = spoilt(&whole[turn % whole.len()], &mut random);
+        let before = through();
+        program.answer(&outside, 0, &one).unwrap();
+        let lets = through() > before;
+        let known = filter.counters().flows;
+        let action = ask(&mut filter, &one);
+        let new = filter.counters().flows - known;
+        if lets {
+            assert_eq!((action, new), (Action::Forward, 0), "let through: {one:02x?}");
+            passed += 1;
+        }
+        refused += u32::from(action == Action::Drop);
+    }
+    assert!(passed > 5_000 && refused > 5_000, "{passed} passed, {refused} refused");
+    socket.close(&mut free);
+}
+
+/// As a worker writes it.
+#[derive(Debug)]
+struct Lane(af_xdp_rs::Lane);
+
+impl filter::Lane for Lane {
+    fn words(&self) -> &filter::Line {
+        self.0.words()
+    }
+
+    fn leases(&self) -> &[filter::Line] {
+        self.0.leases()
+    }
+
+    fn tags(&self) -> &[std::sync::atomic::AtomicU64] {
+        self.0.tags()
+    }
+
+    fn let_through(&self) -> &[std::sync::atomic::AtomicU64] {
+        self.0.let_through()
+    }
+}
