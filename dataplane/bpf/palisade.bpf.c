@@ -59,7 +59,7 @@ struct {
 // 64 bits, written and read whole.
 struct lane {
 	__u64 open;	// leases count: the other interface takes redirected frames
-	__u64 revision; // of the ruleset in force: leases of another one do not count
+	__u64 revision; // of the ruleset in force: leases of another one do not count. 0: there are none
 	__u64 mask;	// of a hash, to the first of the two places of a key
 	__u64 secret[5];
 };
@@ -337,7 +337,7 @@ static __always_inline int leased(struct xdp_md *ctx)
 	struct lease *lease;
 	__u8 tag;
 
-	if (!lane || !READ(lane->open) || !plain(ctx, key))
+	if (!lane || !READ(lane->open) || !READ(lane->revision) || !plain(ctx, key))
 		return 0;
 	mixed = hash(lane, key);
 	tag = mixed >> 24;

@@ -36,7 +36,7 @@ pub type Line = [AtomicU64; 8];
 
 /// What a worker shares with the XDP program for one direction of its queue.
 pub trait Lane: Debug + Send {
-    /// Whether leases count, which others write; revision, mask, and five words of a secret.
+    /// Whether leases count, which others write; their revision, a mask, and five words of a secret.
     fn words(&self) -> &Line;
     /// Leases: term, five words of the key, use, mark. A power of two, at least 8.
     fn leases(&self) -> &[Line];
@@ -87,6 +87,10 @@ struct Given {
     lane: Box<dyn Lane>,
     secret: [u64; 5],
     held: Box<[Held]>,
+    /// How many of them somebody has.
+    count: usize,
+    /// The one that leases must be of to count; 0: none.
+    revision: u32,
     /// What was counted of [`Lane::let_through`] so far.
     counted: Box<[u64]>,
     /// Nanoseconds of the program's clock when the worker's begins.
@@ -124,9 +128,10 @@ impl Leases {
     }
 
     /// Only leases of this revision count; none of 0.
-    fn enforce(&self, revision: u32) {
-        for given in self.lanes.iter().flatten() {
-            given.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
+    fn enforce(&mut self, revision: u32) {
+        for given in self.lanes.iter_mut().flatten() {
+            given.revision = revision;
+            given.tell();
         }
     }
 
@@ -176,7 +181,7 @@ impl Filter {
     }
 
     /// Another ruleset is in force: all leases of the one before have ended when this returns.
-    pub fn revise(&self, rules: &Ruleset) {
+    pub fn revise(&mut self, rules: &Ruleset) {
         self.leases.enforce(rules.revision().0);
     }
 
@@ -218,6 +223,10 @@ impl Filter {
             return; // a packet from before the lease
         }
         given.write(place, words, (term, row, tag));
+        if held.slot == 0 {
+            given.count += 1;
+            given.tell();
+        }
         let used = given.lane.leases()[place][USE].load(Ordering::Relaxed) as u32;
         let packets = if known { held.packets } else { used };
         given.held[place] = Held { hash, slot: *slot as u32 + 1, packets };
@@ -284,6 +293,8 @@ impl Filter {
             given.lane.leases()[place][TERM].store(0, Ordering::Release);
             given.tag(place, 0);
             given.held[place].slot = 0;
+            given.count -= 1;
+            given.tell();
         }
     }
 
@@ -350,12 +361,18 @@ impl Given {
             word.store(secret, Ordering::Release);
         }
         let counted = lane.let_through().iter().map(|row| row.load(Ordering::Relaxed)).collect();
-        Self { lane, secret, held, counted, origin_ns, cursor: 0, tended_ms: 0 }
+        Self { lane, secret, held, count: 0, revision: 0, counted, origin_ns, cursor: 0, tended_ms: 0 }
     }
 
     #[inline]
     fn open(&self) -> bool {
         self.lane.words()[OPEN].load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells the program which leases count. Without any it reads no header.
+    fn tell(&self) {
+        let revision = if self.count > 0 { self.revision } else { 0 };
+        self.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
     }
 
     /// The first of the two places of a key, as the program finds it, and its tag.

@@ -91,7 +91,7 @@ impl Leasing {
 
     fn reload(&mut self, policy: &str) {
         self.lab.reload(policy);
-        self.lab.workers.iter().for_each(|worker| worker.revise(&self.lab.rules));
+        self.lab.workers.iter_mut().for_each(|worker| worker.revise(&self.lab.rules));
     }
 
     fn counters(&self) -> &Counters {
