@@ -8,9 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use af_xdp_rs::{
-    FailMode, Interface, LanePlan, Program, Socket, SocketConfig, Umem, UmemConfig,
-};
+use af_xdp_rs::{FailMode, Interface, LanePlan, Program, Socket, SocketConfig, Umem, UmemConfig};
 use common::*;
 use filter::{Action, Actions, Filter, FilterConfig, Now, Shared, Timeouts};
 use lookup::{Moment, Revision, Ruleset, Side};
@@ -285,12 +283,8 @@ fn agree() {
     let path = folder.path().join("policy.toml");
     std::fs::write(&path, POLICY).unwrap();
     let rules = Ruleset::load(&path, Moment::default(), Revision(9)).unwrap().0;
-    let config = FilterConfig {
-        flows: 1024,
-        records_per_s: 0,
-        key: [3; 16],
-        timeouts: Timeouts::default(),
-    };
+    let config =
+        FilterConfig { flows: 1024, records_per_s: 0, key: [3; 16], timeouts: Timeouts::default() };
     let mut filter = Filter::new(config, std::sync::Arc::new(Shared::new(1024, [4; 16])));
     let begin = Instant::now();
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

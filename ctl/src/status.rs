@@ -89,6 +89,7 @@ fn packets(status: &Status) -> Table {
     let mut table = table(&["packets", "count"]);
     table.add_row(["received".into(), packets.received.to_string()]);
     table.add_row(["forwarded".into(), packets.forwarded.to_string()]);
+    table.add_row(["of these in the driver".into(), packets.leased.to_string()]);
     table.add_row(["passed (link traffic)".into(), packets.passed.to_string()]);
     for (reason, count) in &packets.dropped {
         table.add_row([format!("dropped: {reason}"), count.to_string()]);

@@ -97,9 +97,7 @@ impl Workload {
     /// Who is measured with it.
     #[must_use]
     pub fn peers(self) -> &'static [Peer] {
-        use Peer::{
-            Conntrack, NftMap, NftRaw, NftSet, Palisade, Router, Testpmd, Workers, Xdp,
-        };
+        use Peer::{Conntrack, NftMap, NftRaw, NftSet, Palisade, Router, Testpmd, Workers, Xdp};
         match self {
             Self::Forward => {
                 &[Palisade, Workers, NftSet, NftMap, NftRaw, Conntrack, Testpmd, Router, Xdp]

@@ -45,6 +45,9 @@ pub(super) fn plain(rates: &Rates) -> String {
     ];
     let counts = counts.map(|(name, count)| format!("{name} {}/s", rate(count)));
     text += &counts.join("  ");
+    if let Some(leased) = rates.leased {
+        text += &format!("  in the driver {}/s", rate(leased));
+    }
     text.push('\n');
     if let Some(pending) = &rates.pending {
         let (revision, back_to) = (pending.revision, pending.back_to);

@@ -30,6 +30,8 @@ pub(super) struct Rates {
     pub(super) flows: u64,
     pub(super) received: Count,
     pub(super) forwarded: Count,
+    /// Those of them that leases let through in the driver.
+    pub(super) leased: Option<Count>,
     pub(super) passed: Count,
     pub(super) dropped: Count,
     pub(super) kernel_dropped: Count,
@@ -194,6 +196,7 @@ impl Rates {
             flows: now.flows,
             received: past.count(now.received, |old| Some(old.received)),
             forwarded: past.count(now.forwarded, |old| Some(old.forwarded)),
+            leased: now.leased.map(|now| past.count(now, |old| old.leased)),
             passed: past.count(now.passed, |old| Some(old.passed)),
             dropped: past.count(sum(&now.dropped), |old| Some(sum(&old.dropped))),
             kernel_dropped: wires(past, now, |wire| wire.kernel_dropped),

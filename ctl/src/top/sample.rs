@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Sample {
     pub(super) received: u64,
     pub(super) forwarded: u64,
+    #[serde(default)]
+    pub(super) leased: Option<u64>,
     pub(super) passed: u64,
     pub(super) dropped: BTreeMap<String, u64>,
     #[serde(default)]

@@ -201,6 +201,9 @@ fn count_line(rates: &Rates) -> Line<'static> {
     };
     put("received", rate(rates.received), Color::Reset);
     put("forwarded", rate(rates.forwarded), Color::Green);
+    if let Some(leased) = rates.leased {
+        put("in the driver", rate(leased), Color::Green);
+    }
     put("dropped", rate(rates.dropped), quiet(rates.dropped, Color::Red));
     put("ring full", rate(rates.kernel_dropped), quiet(rates.kernel_dropped, Color::Yellow));
     put("shed", rate(rates.shed), quiet(rates.shed, Color::Yellow));

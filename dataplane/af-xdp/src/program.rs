@@ -127,8 +127,7 @@ impl Program {
     fn send(&mut self, map: &str, to: u32) -> Result<(), Error> {
         let map = self.ebpf.map_mut(map).ok_or(MapError::KeyNotFound);
         let sends = map.and_then(DevMap::try_from).and_then(|mut map| {
-            map.set(0, to, None, 0)
-                .map_err(|error| MapError::IoError(std::io::Error::other(error)))
+            map.set(0, to, None, 0).map_err(|error| MapError::IoError(std::io::Error::other(error)))
         });
         sends.map_err(|error| failed("let the program send to the other interface", &error))
     }
@@ -359,7 +358,12 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Live`] when the kernel refuses the frame or the queue.
-    pub fn answer(&mut self, interface: &Interface, queue: u32, frame: &[u8]) -> Result<u32, Error> {
+    pub fn answer(
+        &mut self,
+        interface: &Interface,
+        queue: u32,
+        frame: &[u8],
+    ) -> Result<u32, Error> {
         let context = live::context(Ingress { ifindex: interface.index, queue }, frame.len());
         let options = TestRunOptions {
             data_in: Some(frame),

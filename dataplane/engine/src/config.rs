@@ -158,6 +158,7 @@ impl Config {
             busy: self.poll == Poll::Busy,
             frames: self.frames,
             flows: self.flows,
+            leases: self.leases,
             fail_open: self.fail == FailMode::Open,
         }
     }

@@ -10,7 +10,9 @@ use af_xdp_rs::{
 };
 
 pub(crate) use self::queue::{serve, unserve, wires};
-use crate::{Config, Error, FailMode, cores, say, status::InterfaceStatus, tags::Tags, worker::Wires};
+use crate::{
+    Config, Error, FailMode, cores, say, status::InterfaceStatus, tags::Tags, worker::Wires,
+};
 
 /// An interface that a gateway serves.
 #[derive(Debug)]

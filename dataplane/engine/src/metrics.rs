@@ -51,7 +51,7 @@ fn packets(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
     counter(
         encoder,
         "received_packets",
-        "Packets taken from the receive rings",
+        "Packets taken from the receive rings, or let through by a lease",
         workers().map(|(i, packets)| one((i, packets.received))),
     )?;
     counter(
@@ -59,6 +59,12 @@ fn packets(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
         "forwarded_packets",
         "Packets judged and sent on",
         workers().map(|(i, packets)| one((i, packets.forwarded))),
+    )?;
+    counter(
+        encoder,
+        "leased_packets",
+        "Packets forwarded in the driver, because their flow had a lease",
+        workers().map(|(i, packets)| one((i, packets.leased))),
     )?;
     counter(
         encoder,

@@ -108,9 +108,10 @@ impl Worker {
 
     /// Flows may get leases over the lanes of these wires.
     fn lease_over(&mut self) {
-        let lanes = self.lanes.each_mut().map(|lane| {
-            lane.take().map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>)
-        });
+        let lanes = self
+            .lanes
+            .each_mut()
+            .map(|lane| lane.take().map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>));
         let Mind { filter, rules, clock, .. } = &mut self.mind;
         filter.lease_over(lanes, rules.current(), clock.origin_ns());
     }

@@ -160,11 +160,15 @@ impl Leases {
 impl Filter {
     /// Leases go over these lanes from now on, outside first; those before are closed. `origin_ns` is what
     /// CLOCK_MONOTONIC said when [`Now::mono_ms`] was 0.
-    pub fn lease_over(&mut self, lanes: [Option<Box<dyn Lane>>; 2], rules: &Ruleset, origin_ns: u64) {
+    pub fn lease_over(
+        &mut self,
+        lanes: [Option<Box<dyn Lane>>; 2],
+        rules: &Ruleset,
+        origin_ns: u64,
+    ) {
         self.end_leases();
         let secret = self.leases.secret;
-        self.leases.lanes =
-            lanes.map(|lane| lane.map(|lane| Given::new(lane, secret, origin_ns)));
+        self.leases.lanes = lanes.map(|lane| lane.map(|lane| Given::new(lane, secret, origin_ns)));
         self.revise(rules);
     }
 
@@ -361,7 +365,17 @@ impl Given {
             word.store(secret, Ordering::Release);
         }
         let counted = lane.let_through().iter().map(|row| row.load(Ordering::Relaxed)).collect();
-        Self { lane, secret, held, count: 0, revision: 0, counted, origin_ns, cursor: 0, tended_ms: 0 }
+        Self {
+            lane,
+            secret,
+            held,
+            count: 0,
+            revision: 0,
+            counted,
+            origin_ns,
+            cursor: 0,
+            tended_ms: 0,
+        }
     }
 
     #[inline]
@@ -457,7 +471,8 @@ fn words(packet: &Packet) -> Option<Words> {
     let v6 = |address: u128| [(address >> 64) as u64, address as u64].map(u64::to_be);
     match head.family {
         Family::V4 => {
-            let [src, dst] = [head.src, head.dst].map(|address| u64::from((address as u32).to_be()));
+            let [src, dst] =
+                [head.src, head.dst].map(|address| u64::from((address as u32).to_be()));
             Some([src | dst << 32, 0, 0, 0, tail | 4 << 56])
         }
         Family::V6 => {

@@ -51,6 +51,7 @@ fn appliance() -> (Facts, Plan) {
         busy: true,
         frames: 16_384,
         flows: 1 << 20,
+        leases: 1 << 18,
         fail_open: false,
     };
     (facts, plan)
@@ -207,7 +208,7 @@ const CASES: &[Case] = &[
     (|facts, plan| { outside(facts).driver = "r8169".into(); plan.mode = Mode::ZeroCopy; },
         "mode", Grade::Fatal, "mode = \"auto\""),
     (|facts, _| outside(facts).driver = "r8169".into(), "mode", Grade::Advice, "igc"),
-    (|facts, _| outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, ..XdpSupport::default() }),
+    (|facts, _| outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: true, zero_copy: false }),
         "mode", Grade::Advice, "igc"),
     // Queues.
     (|facts, _| outside(facts).rss = Some(rss(&[0, 1, 1, 1])), "symmetry", Grade::Advice, "equal 2"),
@@ -222,8 +223,11 @@ const CASES: &[Case] = &[
     (|facts, _| facts.policy.old = vec![("400 days old".into(), "fetch a new one".into())],
         "database", Grade::Warning, "fetch a new one"),
     (|_, plan| plan.fail_open = true, "fail-mode", Grade::Advice, "closed"),
+    (|facts, _| {
+        outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });
+    }, "leases", Grade::Advice, "gro on"),
     (|facts, plan| {
-        plan.fail_open = true;
+        (plan.fail_open, plan.leases) = (true, 0);
         outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });
     }, "fail-mode", Grade::Warning, "gro on"),
 ];

@@ -74,7 +74,10 @@ impl Drill {
             spent: Spent::default(),
             inbox,
         };
-        let mut worker = Worker::new(Wires { umem, free, sockets: [outside, inside], lanes: [None, None] }, mind);
+        let mut worker = Worker::new(
+            Wires { umem, free, sockets: [outside, inside], lanes: [None, None] },
+            mind,
+        );
         for side in [Side::Outside, Side::Inside] {
             // Nothing is there yet; the fill rings get their frames.
             worker.turn(side, worker.mind.clock.now(), BURST);

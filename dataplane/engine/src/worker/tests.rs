@@ -96,7 +96,10 @@ impl Bench {
             pace: Pace::default(),
             spent: Spent::default(),
         };
-        let worker = Worker::new(Wires { umem, free, sockets: [outside, inside], lanes: [None, None] }, mind);
+        let worker = Worker::new(
+            Wires { umem, free, sockets: [outside, inside], lanes: [None, None] },
+            mind,
+        );
         let told = orders.clone();
         let thread = thread::spawn(move || worker.run(&told));
         Self {

@@ -73,7 +73,8 @@ impl Driver {
         if open == 0 {
             return false;
         }
-        let mix = |hash: u64, word: u64, by: usize| (hash ^ hash >> 32 ^ word).wrapping_mul(secret[by]);
+        let mix =
+            |hash: u64, word: u64, by: usize| (hash ^ hash >> 32 ^ word).wrapping_mul(secret[by]);
         let mut hash = (key[4] ^ key[0]).wrapping_mul(secret[0]);
         hash = mix(hash, key[0], 1);
         if key[4] >> 56 == 6 {
@@ -126,8 +127,8 @@ fn plain(frame: &[u8]) -> Option<[u64; 5]> {
         }
         0x86dd if frame.get(ip)? >> 4 == 6 => {
             at = ip + 40;
-            for i in 0..4 {
-                key[i] = raw(ip + 8 + 8 * i)? | raw(ip + 12 + 8 * i)? << 32;
+            for (i, word) in key[..4].iter_mut().enumerate() {
+                *word = raw(ip + 8 + 8 * i)? | raw(ip + 12 + 8 * i)? << 32;
             }
             (usize::from(word(ip + 4)?), 6, *frame.get(ip + 6)?)
         }

@@ -372,7 +372,15 @@ fn agree(
             let got = leasing.send_to(packet.worker, side, &frame);
             let now = plain.now();
             plain.workers[0].housekeep(now, &mut plain.records);
-            prop_assert_eq!(want, got, "packet {} {:?} turn {} after\n{:#?}", at, packet, turn, &packets[..at]);
+            prop_assert_eq!(
+                want,
+                got,
+                "packet {} {:?} turn {} after\n{:#?}",
+                at,
+                packet,
+                turn,
+                &packets[..at]
+            );
         }
     }
     Ok(())

@@ -33,6 +33,8 @@ pub struct Plan {
     pub frames: u32,
     /// Flow entries of a worker.
     pub flows: usize,
+    /// Leases of a worker and direction.
+    pub leases: u32,
     /// Whether packets are bridged when no worker serves.
     pub fail_open: bool,
 }

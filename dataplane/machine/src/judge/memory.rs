@@ -10,6 +10,8 @@ use crate::{
 
 /// A flow's entry and tag (66), and its share of what all workers share (36): docs/gateway.md.
 const FLOW_BYTES: u64 = 102;
+/// A lease of each direction, with what the worker knows of it (81 each).
+const LEASE_BYTES: u64 = 162;
 /// A whole world's table with autonomous systems, compiled beside the one in force: README.md.
 const RULESET_BYTES: u64 = 2 * 120 * 1_000_000;
 
@@ -32,7 +34,7 @@ fn enough(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let workers = u64::from(case.workers());
-    let flows = case.plan.flows as u64 * FLOW_BYTES;
+    let flows = case.plan.flows as u64 * FLOW_BYTES + u64::from(case.plan.leases) * LEASE_BYTES;
     let needed = workers * (umem_bytes(case) + flows) + RULESET_BYTES;
     let free: u64 = case.facts.memory.pools.iter().map(|pool| pool.free).sum();
     let have = case.facts.memory.available_bytes + free * case.facts.memory.huge_bytes;

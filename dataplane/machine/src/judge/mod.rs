@@ -43,7 +43,7 @@ impl Case<'_> {
 }
 
 /// The names of all checks, as docs/doctor.md has them.
-pub const CHECKS: [&str; 42] = [
+pub const CHECKS: [&str; 43] = [
     "kernel",
     "af-xdp",
     "capabilities",
@@ -55,6 +55,7 @@ pub const CHECKS: [&str; 42] = [
     "policy",
     "database",
     "fail-mode",
+    "leases",
     "cores",
     "cores-left",
     "siblings",

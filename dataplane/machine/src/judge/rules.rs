@@ -15,6 +15,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         findings.extend(databases(case));
     }
     findings.push(fail(case));
+    findings.extend(leases(case));
     findings
 }
 
@@ -56,8 +57,7 @@ fn fail(case: &Case<'_>) -> Finding {
             why,
         );
     }
-    let deaf = case.links().filter(|link| link.xdp.is_some_and(|xdp| !xdp.transmit));
-    let deaf: Vec<_> = deaf.map(|link| link.name.as_str()).collect();
+    let deaf = deaf(case);
     let why = "when no worker serves a queue, its packets are bridged, and nobody judges them; \
                \"closed\" would drop them";
     if deaf.is_empty() {
@@ -74,4 +74,29 @@ fn fail(case: &Case<'_>) -> Finding {
         Grade::Warning,
         [hand(way)],
     )
+}
+
+/// Interfaces that take no redirected frames.
+fn deaf<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
+    let deaf = case.links().filter(|link| link.xdp.is_some_and(|xdp| !xdp.transmit));
+    deaf.map(|link| link.name.as_str()).collect()
+}
+
+/// Whether established flows can pass in the driver.
+fn leases(case: &Case<'_>) -> Option<Finding> {
+    if case.plan.leases == 0 {
+        return None;
+    }
+    let deaf = deaf(case);
+    let why = "packets of established flows pass in the driver, without the worker, where the other \
+               interface takes redirected frames; else they take several times as long";
+    let is = if deaf.is_empty() {
+        "frames can pass".to_owned()
+    } else {
+        format!("{} takes no frames from the other side", deaf.join(" and "))
+    };
+    let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
+               or [workers] leases = 0";
+    let finding = Finding::new("leases", "gateway.toml", is, "frames can pass", why);
+    Some(finding.unless(deaf.is_empty(), Grade::Advice, [hand(way)]))
 }
