@@ -123,6 +123,7 @@ fn every_number_of_the_status_is_a_metric() {
     let sums = [
         "/received",
         "/forwarded",
+        "/leased",
         "/passed",
         "/dropped",
         "/records",

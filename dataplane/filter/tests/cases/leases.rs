@@ -341,7 +341,7 @@ fn flows_that_crowd_a_place_go_by_the_worker() {
 
 /// A packet, and how often it comes.
 fn packets() -> impl Strategy<Value = Vec<(Packet, usize)>> {
-    let often = prop_oneof![3 => Just(1_usize), 2 => Just(2 * WORTH)];
+    let often = prop_oneof![1 => Just(1_usize), 2 => Just(2 * WORTH)];
     prop::collection::vec((workers::packet(), often), 1..100)
 }
 
@@ -409,6 +409,6 @@ fn leases_change_no_verdict() {
             let through = leasing.lab.workers.iter().map(|worker| worker.counters().leased);
             leased.set(leased.get() + through.sum::<u64>());
         });
-        assert!(leased.get() > 3_000, "{} packets by leases", leased.get());
+        assert!(leased.get() > 2_000, "{} packets by leases", leased.get());
     }
 }
