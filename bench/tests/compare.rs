@@ -161,7 +161,9 @@ fn a_known_delay_is_measured() {
     const HELD: Duration = Duration::from_millis(300);
     let fence = Fence::new(None, &["DE"], 123).unwrap();
     let lab = Lab::new(1).unwrap();
-    let setup = Setup { poll: "interrupt", ..Setup::new(&lab, &fence.policy()) };
+    // Without leases: a gateway that is held lets those pass for seconds.
+    let setup =
+        Setup { poll: "interrupt", leases: Some(0), ..Setup::new(&lab, &fence.policy()) };
     let gateway = Gateway::start(&lab, &setup).unwrap();
     let mut sink = Sink::at_servers(&lab, 1).unwrap();
     let mut generator = Generator::routed(&lab, &[server_flow()], 64).unwrap();

@@ -51,8 +51,8 @@ pub trait Lane: Debug + Send {
 pub const LANE_ROWS: usize = 512;
 const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
 
-/// Packets after which a flow is worth a lease: a short conversation never pays for one.
-const WORTH: u32 = 8;
+/// Packets with which a flow is worth a lease: more than a question with its answer, or a handshake.
+const WORTH: u32 = 4;
 /// Every lease is tended once in so many milliseconds: four times in the longest term.
 const ROUND_MS: usize = 1000;
 /// A tick is 2^20 ns, the program's unit of time.

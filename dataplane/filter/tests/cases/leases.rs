@@ -12,7 +12,7 @@ use crate::workers::{self, Packet, STEP_MS, TIMES, build, many};
 /// When the worker's clock began, of the driver's.
 const ORIGIN_NS: u64 = 5_000_000_000_123;
 /// Packets until a flow is worth a lease.
-const WORTH: usize = 8;
+const WORTH: usize = 4;
 
 /// A lab whose workers may give leases, and the drivers, by worker and side.
 struct Leasing {
