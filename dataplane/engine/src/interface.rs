@@ -10,9 +10,7 @@ use af_xdp_rs::{
 };
 
 pub(crate) use self::queue::{serve, unserve, wires};
-use crate::{
-    Config, Error, FailMode, cores, say, status::InterfaceStatus, tags::Tags, worker::Wires,
-};
+use crate::{Config, Error, FailMode, say, status::InterfaceStatus, tags::Tags, worker::Wires};
 
 /// An interface that a gateway serves.
 #[derive(Debug)]
@@ -117,9 +115,7 @@ impl Interface {
             FailMode::Open => Fail::Open { to: peer },
         };
         let inherited = af_xdp_rs::attached(&link)?.is_some_and(|there| there.ours);
-        // Queues that get a worker later have a lane, as far as there are cores for them.
-        let most = cores::online()?.len().max(config.cores.len());
-        let lanes = link.rx_queues.min(most as u32);
+        let lanes = config.cores.len() as u32;
         let plan = LanePlan { to: peer, lanes, leases: config.leases };
         let plan = (config.leases > 0).then_some(plan);
         let program = Mutex::new(Program::load(fail, link.rx_queues, plan)?);
@@ -223,12 +219,13 @@ impl Interface {
     }
 }
 
-/// Lets leases count where the interface that their packets go to takes redirected frames now: what a
-/// driver says (Linux 6.3), for it would drop them otherwise.
+/// Lets leases count where the interface that their packets go to is up and takes redirected frames now: what
+/// a driver says (Linux 6.3), for it would drop them otherwise.
 pub(crate) fn open_lanes(interfaces: &[Interface]) {
     let [outside, inside] = interfaces else { return };
     for (from, to) in [(outside, inside), (inside, outside)] {
-        let takes = to.link.xdp().ok().flatten().is_some_and(|support| support.transmit);
+        let takes = to.link.xdp().ok().flatten().is_some_and(|support| support.transmit)
+            && Link::find(&to.link.name).is_ok_and(|link| link.up);
         let program = lock(&from.program);
         program.open_lanes(takes && program.attached_as() == Some(Attached::Native));
     }
