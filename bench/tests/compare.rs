@@ -162,8 +162,7 @@ fn a_known_delay_is_measured() {
     let fence = Fence::new(None, &["DE"], 123).unwrap();
     let lab = Lab::new(1).unwrap();
     // Without leases: a gateway that is held lets those pass for seconds.
-    let setup =
-        Setup { poll: "interrupt", leases: Some(0), ..Setup::new(&lab, &fence.policy()) };
+    let setup = Setup { poll: "interrupt", leases: Some(0), ..Setup::new(&lab, &fence.policy()) };
     let gateway = Gateway::start(&lab, &setup).unwrap();
     let mut sink = Sink::at_servers(&lab, 1).unwrap();
     let mut generator = Generator::routed(&lab, &[server_flow()], 64).unwrap();

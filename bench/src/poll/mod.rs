@@ -85,7 +85,10 @@ impl Poll {
     /// One turn of one mode, in a lab of its own.
     fn turn(&self, mode: &'static str, fence: &Fence) -> Result<Turn> {
         let lab = Lab::new(1)?;
-        let setup = Setup { cores: vec![CORE], poll: mode, ..Setup::new(&lab, &fence.policy()) };
+        // Every packet through the worker: how it waits is the question.
+        let leases = Some(0);
+        let setup =
+            Setup { cores: vec![CORE], poll: mode, leases, ..Setup::new(&lab, &fence.policy()) };
         let gateway = Gateway::start(&lab, &setup)?;
         let flows = draw(fence, 64, "allowed:1".parse()?)?;
         let mut generator = Generator::routed(&lab, &flows, WIRE_BYTES)?;
