@@ -280,6 +280,24 @@ fn a_connection_that_ends_takes_its_leases_along() {
 }
 
 #[test]
+fn a_flow_that_ends_in_its_burst_gets_none() {
+    for [de, _, server, _] in ENDS {
+        let mut lab = Leasing::new("policy", 64);
+        let there = tcp(de, server, "A");
+        lab.send(Outside, &tcp(de, server, "S"));
+        lab.send(Inside, &tcp(server, de, "SA"));
+        for last in ["FA", "S"] {
+            let mut burst = vec![there.clone(); 2 * WORTH];
+            burst.push(tcp(de, server, last));
+            lab.lab.burst(0, Outside, &burst);
+            let now = lab.lab.now();
+            lab.lab.workers[0].lease(&lab.lab.rules, now, Outside);
+            assert!(!lab.passes(Outside, &there), "{last}");
+        }
+    }
+}
+
+#[test]
 fn every_packet_is_counted_where_it_belongs() {
     let [de, _, server, client] = ENDS[0];
     let mut lab = Leasing::new("policy", 64);
