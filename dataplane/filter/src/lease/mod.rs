@@ -16,8 +16,9 @@
 //!   timeout, at most four seconds. A worker that hangs, or a flow that is forgotten, ends it by that.
 //! - A lease is never the only record of anything: to lose one costs the worker a packet.
 //!
-//! The layout, and the order of reads that goes with the order of stores here, is that of
-//! `dataplane/bpf/palisade.bpf.c`.
+//! The layout is that of `dataplane/bpf/palisade.bpf.c`.
+
+mod given;
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,10 +27,11 @@ use arrayvec::ArrayVec;
 use lookup::{Proto, Ruleset, Side};
 use siphasher::sip::SipHasher13;
 
+use self::given::{Given, Held, KEY, TERM, USE, Words, words};
 use crate::flow::Key;
 use crate::parse::{Packet, Step};
 use crate::process::{Burst, Filter};
-use crate::{BURST, Family, Now};
+use crate::{BURST, Now};
 
 /// Eight words that a worker shares with the program.
 pub type Line = [AtomicU64; 8];
@@ -55,22 +57,6 @@ const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
 const WORTH: u32 = 4;
 /// Every lease is tended once in so many milliseconds: four times in the longest term.
 const ROUND_MS: usize = 1000;
-/// A tick is 2^20 ns, the program's unit of time.
-const TICK_BITS: u32 = 20;
-
-// Words of a lane and of a lease.
-const OPEN: usize = 0;
-const REVISION: usize = 1;
-const MASK: usize = 2;
-const SECRET: usize = 3;
-const TERM: usize = 0;
-const KEY: usize = 1;
-const USE: usize = 6;
-const MARK: usize = 7;
-
-/// Words of a key in a lease.
-type Words = [u64; 5];
-
 /// The lanes of a worker, and flows of the burst that are to get a lease.
 #[derive(Debug)]
 pub(crate) struct Leases {
@@ -79,35 +65,6 @@ pub(crate) struct Leases {
     /// Whether flows of the burst may have leases.
     pub(crate) open: bool,
     wanted: ArrayVec<Wanted, BURST>,
-}
-
-/// One lane, with what the worker alone knows of it.
-#[derive(Debug)]
-struct Given {
-    lane: Box<dyn Lane>,
-    secret: [u64; 5],
-    held: Box<[Held]>,
-    /// How many of them somebody has.
-    count: usize,
-    /// The one that leases must be of to count; 0: none.
-    revision: u32,
-    /// What was counted of [`Lane::let_through`] so far.
-    counted: Box<[u64]>,
-    /// Nanoseconds of the program's clock when the worker's begins.
-    origin_ns: u64,
-    /// The next place to tend, and when the last one was.
-    cursor: usize,
-    tended_ms: u64,
-}
-
-/// Who has the lease at a place.
-#[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    /// The hash of its flow's key, and its slot in the flow table plus one; 0: nobody.
-    hash: u64,
-    slot: u32,
-    /// Its packets that the flow has counted.
-    packets: u32,
 }
 
 /// A flow that may get a lease.
@@ -347,138 +304,5 @@ impl Filter {
                 }
             }
         }
-    }
-}
-
-impl Given {
-    /// An empty lane. What a worker before left in it means nothing any more.
-    fn new(lane: Box<dyn Lane>, secret: [u64; 5], origin_ns: u64) -> Self {
-        let leases = lane.leases();
-        leases.iter().for_each(|lease| lease[TERM].store(0, Ordering::Release));
-        lane.tags().iter().for_each(|tags| tags.store(0, Ordering::Release));
-        let used = |lease: &Line| lease[USE].load(Ordering::Relaxed) as u32;
-        let held = leases.iter().map(|lease| Held { packets: used(lease), ..Held::default() });
-        let held = held.collect::<Box<[_]>>();
-        let words = lane.words();
-        words[MASK].store(held.len().saturating_sub(2) as u64, Ordering::Release);
-        for (word, secret) in words[SECRET..].iter().zip(secret) {
-            word.store(secret, Ordering::Release);
-        }
-        let counted = lane.let_through().iter().map(|row| row.load(Ordering::Relaxed)).collect();
-        Self {
-            lane,
-            secret,
-            held,
-            count: 0,
-            revision: 0,
-            counted,
-            origin_ns,
-            cursor: 0,
-            tended_ms: 0,
-        }
-    }
-
-    #[inline]
-    fn open(&self) -> bool {
-        self.lane.words()[OPEN].load(Ordering::Relaxed) != 0
-    }
-
-    /// Tells the program which leases count. Without any it reads no header.
-    fn tell(&self) {
-        let revision = if self.count > 0 { self.revision } else { 0 };
-        self.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
-    }
-
-    /// The first of the two places of a key, as the program finds it, and its tag.
-    fn place(&self, words: &Words) -> (usize, u8) {
-        let [a, b, c, d, tail] = *words;
-        let mix = |hash: u64, word: u64, by: usize| {
-            (hash ^ hash >> 32 ^ word).wrapping_mul(self.secret[by])
-        };
-        let mut hash = mix(mix(0, tail ^ a, 0), a, 1);
-        if tail >> 56 == 6 {
-            hash = mix(mix(mix(hash, b, 2), c, 3), d, 4);
-        }
-        ((hash >> 32) as usize & self.held.len().saturating_sub(2), ((hash >> 24) as u8).max(1))
-    }
-
-    /// Lets a place be found by this tag; by none of 0.
-    fn tag(&self, place: usize, tag: u8) {
-        let word = &self.lane.tags()[place / 8];
-        let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
-        tags[place % 8] = tag;
-        word.store(u64::from_le_bytes(tags), Ordering::Release);
-    }
-
-    /// What the program's clock says.
-    fn tick(&self, now: Now) -> u32 {
-        (self.origin_ns.wrapping_add(now.mono_ms * 1_000_000) >> TICK_BITS) as u32
-    }
-
-    /// The worker's milliseconds at the time of the last use.
-    fn ms(&self, used: u64, now: Now) -> u32 {
-        let ago = self.tick(now).wrapping_sub((used >> 32) as u32).cast_signed().max(0);
-        let ago_ms = (u64::from(ago.unsigned_abs()) << TICK_BITS) / 1_000_000;
-        now.wrapping_ms().wrapping_sub(ago_ms as u32)
-    }
-
-    /// A term of this ruleset that ends in so many milliseconds.
-    fn term(&self, burst: &Burst<'_>, left_ms: u32) -> u64 {
-        let ticks = ((u64::from(left_ms) * 1_000_000) >> TICK_BITS) as u32;
-        u64::from(self.tick(burst.now).wrapping_add(ticks)) << 32 | u64::from(burst.revision.0)
-    }
-
-    /// Whether a lease counts now.
-    fn runs(&self, place: usize, burst: &Burst<'_>) -> bool {
-        let term = self.lane.leases()[place][TERM].load(Ordering::Relaxed);
-        let left = ((term >> 32) as u32).wrapping_sub(self.tick(burst.now)).cast_signed();
-        term as u32 == burst.revision.0 && left > 0
-    }
-
-    /// A mark that was not there before, of this row.
-    fn mark(&self, place: usize, row: usize) -> u64 {
-        let before = self.lane.leases()[place][MARK].load(Ordering::Relaxed);
-        (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
-    }
-
-    /// A lease: no reader may find a term with half a key.
-    fn write(&self, place: usize, words: &Words, (term, row, tag): (u64, usize, u8)) {
-        let lease = &self.lane.leases()[place];
-        lease[TERM].store(0, Ordering::Release);
-        lease[MARK].store(self.mark(place, row), Ordering::Release);
-        for (word, own) in lease[KEY..USE].iter().zip(words) {
-            word.store(*own, Ordering::Release);
-        }
-        lease[TERM].store(term, Ordering::Release);
-        self.tag(place, tag);
-    }
-}
-
-/// A packet's key as the program reads it, if it can: both ends as they stand in the packet, its first VLAN,
-/// the protocol, the version of IP.
-fn words(packet: &Packet) -> Option<Words> {
-    let head = &packet.head;
-    let plain = match Proto(head.proto) {
-        Proto::TCP => packet.step == Step::Segment,
-        Proto::UDP => packet.step == Step::Datagram,
-        _ => false,
-    };
-    if !plain {
-        return None;
-    }
-    let ports = u64::from(head.src_port.to_be()) | u64::from(head.dst_port.to_be()) << 16;
-    let tail = ports | u64::from(head.vlan) << 32 | u64::from(head.proto) << 48;
-    let v6 = |address: u128| [(address >> 64) as u64, address as u64].map(u64::to_be);
-    match head.family {
-        Family::V4 => {
-            let [src, dst] =
-                [head.src, head.dst].map(|address| u64::from((address as u32).to_be()));
-            Some([src | dst << 32, 0, 0, 0, tail | 4 << 56])
-        }
-        Family::V6 => {
-            let ([a, b], [c, d]) = (v6(head.src), v6(head.dst));
-            Some([a, b, c, d, tail | 6 << 56])
-        }
-        Family::None => None,
     }
 }
