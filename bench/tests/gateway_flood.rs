@@ -6,14 +6,12 @@
 
 mod common;
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use common::*;
-use lookup::{Geo, GeoFiles};
-use palisade_bench::lab::{End, Gateway, Haul, Lab, Server, Service, Setup, Transfer};
-use palisade_bench::load::{Flow, Generator, Kind, Order, Plan, Sink};
+use palisade_bench::lab::{End, Gateway, Lab, Setup, Transfer};
+use palisade_bench::load::{Generator, Kind, Order, Sink};
 
 /// Sources of the flood: many times what the flow table holds.
 const FLOWS: usize = 200_000;
@@ -34,44 +32,6 @@ enum Syns {
     Eaten,
 }
 
-fn flood() -> Vec<Flow> {
-    let geo = Geo::load(&GeoFiles::default(), &[]).unwrap();
-    let plan = Plan {
-        flows: FLOWS,
-        shares: "DE:100".parse().unwrap(),
-        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
-        port: 80,
-        kind: Kind::Syn,
-        seed: 3,
-    };
-    plan.draw(&geo.keys()).unwrap()
-}
-
-/// Two to the flooded service, two from the inside, one of each family.
-fn transfers(lab: &Lab, bytes: u64) -> Vec<Transfer> {
-    let ways = [
-        (&lab.clients, OFFICE[0], SERVER[0], 80),
-        (&lab.clients, OFFICE[1], SERVER[1], 80),
-        (&lab.servers, SERVER[0], OFFICE[0], 8080),
-        (&lab.servers, SERVER[1], OFFICE[1], 8080),
-    ];
-    let start = |(namespace, from, to, port)| {
-        let to = SocketAddr::new(ip(to), port);
-        let haul = Haul::new(Service::TcpEcho, ip(from), to, bytes).paced(RATE);
-        Transfer::start(namespace, haul).unwrap()
-    };
-    ways.map(start).into()
-}
-
-fn servers(lab: &Lab) -> Vec<Server> {
-    let at = |namespace, to: [&str; 2], port| {
-        to.map(|to| {
-            Server::start(namespace, Service::TcpEcho, SocketAddr::new(ip(to), port)).unwrap()
-        })
-    };
-    [at(&lab.servers, SERVER, 80), at(&lab.clients, OFFICE, 8080)].into_iter().flatten().collect()
-}
-
 /// More than a worker takes, and less than fills the wire, which clients and flood share.
 const FLOOD_PPS: u64 = 2_000_000;
 
@@ -85,14 +45,14 @@ fn flooded(queues: u16, syns: Syns, rate_pps: Option<u64>, pieces: u32) -> Optio
     let cores = if queues == 1 { vec![1] } else { vec![0, 1] };
     let setup = Setup { cores, flows: TABLE, ..Setup::new(&lab, POLICY) };
     let gateway = Gateway::start(&lab, &setup).unwrap();
-    let _servers = servers(&lab);
-    let running = transfers(&lab, RATE * u64::from(pieces + 1));
+    let _servers = echoes(&lab);
+    let running = transfers(&lab, RATE * u64::from(pieces + 1), |haul| haul.paced(RATE));
     // Shaken hands, and spoken both ways.
     while running.iter().any(|transfer| transfer.bytes() < RATE / 4) {
         thread::sleep(Duration::from_millis(10));
     }
 
-    let flows = flood();
+    let flows = drawn(FLOWS, "DE:100", (80, Kind::Syn), 3);
     let sink = (syns == Syns::Eaten).then(|| Sink::at_servers(&lab, flows.len()).unwrap());
     let mut generator = Generator::outside(&lab, &flows, 64).unwrap();
     let length = PIECE * pieces;

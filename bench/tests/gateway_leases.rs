@@ -16,21 +16,12 @@ use palisade_bench::lab::{
     CLIENT_VETH, End, Gateway, Haul, INSIDE, Lab, OUTSIDE, SERVER_VETH, Server, Service, Setup,
     Tag, Tagger, Transfer, checksum,
 };
-use palisade_bench::load::{Flow, Generator, Kind, Order, Plan, Random, Sent, Sink};
+use palisade_bench::load::{Flow, Generator, Kind, Order, Random, Sent, Sink};
 use rustix::process::Signal;
 
 /// Datagrams of flows from Germany to the echo service.
-fn flows(count: usize) -> Vec<Flow> {
-    let geo = lookup::Geo::load(&lookup::GeoFiles::default(), &[]).unwrap();
-    let plan = Plan {
-        flows: count,
-        shares: "DE:100".parse().unwrap(),
-        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
-        port: 7,
-        kind: Kind::Udp,
-        seed: 5,
-    };
-    plan.draw(&geo.keys()).unwrap()
+fn datagrams() -> Vec<Flow> {
+    drawn(32, "DE:100", (7, Kind::Udp), 5)
 }
 
 const RATE: u64 = 100_000;
@@ -60,7 +51,7 @@ fn policy() -> String {
 #[test]
 fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
     let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
-    let sent = offer(&lab, &flows(32), ms(1500));
+    let sent = offer(&lab, &datagrams(), ms(1500));
     let status = gateway.quiet_status().unwrap();
     let arrived = sink.total().unwrap();
     assert_eq!(arrived.packets, sent.packets, "{status:#?}");
@@ -75,7 +66,7 @@ fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
 #[test]
 fn a_reload_ends_leases_before_it_is_answered() {
     let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
-    let flows = flows(32);
+    let flows = datagrams();
     thread::scope(|scope| {
         let load = scope.spawn(|| offer(&lab, &flows, ms(2500)));
         thread::sleep(ms(1000));
@@ -99,7 +90,7 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
         // A lease of its own accord lasts no longer than this.
         let patience = if hangs { ms(4_200) } else { ms(0) };
         let Some((lab, mut gateway, mut sink)) = leasing(&policy()) else { return };
-        let flows = flows(32);
+        let flows = datagrams();
         thread::scope(|scope| {
             let load = scope.spawn(|| offer(&lab, &flows, ms(1200) + patience));
             thread::sleep(ms(600));
@@ -161,23 +152,9 @@ fn connections_complete_over_leases() {
             [(&lab.clients, CLIENT_VETH), (&lab.servers, SERVER_VETH)]
                 .map(|(host, veth)| Tagger::new(host, veth, &tags).unwrap())
         });
-        let at = |namespace, to: [&str; 2], port| {
-            to.map(|to| {
-                Server::start(namespace, Service::TcpEcho, SocketAddr::new(ip(to), port)).unwrap()
-            })
-        };
-        let _servers = [at(&lab.servers, SERVER, 80), at(&lab.clients, OFFICE, 8080)];
+        let _servers = echoes(&lab);
         let gateway = Gateway::start(&lab, &Setup::new(&lab, POLICY)).unwrap();
-        let ways = [
-            (&lab.clients, OFFICE[0], SERVER[0], 80),
-            (&lab.clients, OFFICE[1], SERVER[1], 80),
-            (&lab.servers, SERVER[0], OFFICE[0], 8080),
-            (&lab.servers, SERVER[1], OFFICE[1], 8080),
-        ];
-        let running = ways.map(|(namespace, from, to, port)| {
-            let to = SocketAddr::new(ip(to), port);
-            Transfer::start(namespace, Haul::new(Service::TcpEcho, ip(from), to, 4 << 20)).unwrap()
-        });
+        let running = transfers(&lab, 4 << 20, |haul| haul);
         for transfer in running {
             assert_eq!(transfer.wait(Duration::from_secs(30)).unwrap(), End::Complete, "{tags:?}");
         }

@@ -8,9 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use lookup::{Geo, GeoFiles};
 use palisade_bench::lab::{Gateway, Lab, Record, Setup, check_identities};
-use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Plan, Sink};
+use palisade_bench::load::{Class, Generator, Kind, Order, Sink};
 
 #[test]
 fn a_record_says_what_was_dropped_and_why() {
@@ -68,22 +67,9 @@ fn microseconds(time: &str) -> bool {
         && time.as_bytes().get(10) == Some(&b'T')
 }
 
-/// A hundred thousand flows to the echo service: German ones may, others may not.
-fn flows() -> Vec<Flow> {
-    let geo = Geo::load(&GeoFiles::default(), &[]).unwrap();
-    let plan = Plan {
-        flows: 100_000,
-        shares: "US:30,CN:20,unknown:10,DE:40".parse().unwrap(),
-        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
-        port: 7,
-        kind: Kind::Udp,
-        seed: 2,
-    };
-    plan.draw(&geo.keys()).unwrap()
-}
-
 fn overload(lab: &Lab, setup: &Setup, cores: &[usize]) {
-    let flows = flows();
+    // To the echo service: German ones may, others may not.
+    let flows = drawn(100_000, "US:30,CN:20,unknown:10,DE:40", (7, Kind::Udp), 2);
     let gateway = Gateway::start(lab, setup).unwrap();
     let mut sink = Sink::at_servers(lab, flows.len()).unwrap();
     let length = Duration::from_millis(2500);

@@ -157,31 +157,51 @@ static __always_inline __u16 word(const __u8 *at)
 	return at[0] << 8 | at[1];
 }
 
+// What stands behind the link header and at most two tags.
+struct link {
+	__u8 *at; // its first byte, not checked; 0 when the frame ends before
+	__u16 type;
+	__u16 vlan; // the first tag's id that is not 0
+};
+
+static __always_inline struct link behind_tags(struct xdp_md *ctx)
+{
+	__u8 *end = (__u8 *)(long)ctx->data_end, *at = (__u8 *)(long)ctx->data + 12;
+	struct link link = { 0, 0, 0 };
+
+	if (at + 2 > end)
+		return link;
+	link.type = word(at);
+#pragma unroll
+	for (int tags = 0; tags < 2; tags++) {
+		if (link.type != ETH_P_8021Q && link.type != ETH_P_8021AD)
+			break;
+		if (at + 6 > end)
+			return link;
+		if (!link.vlan)
+			link.vlan = word(at + 2) & 0xfff;
+		at += 4;
+		link.type = word(at);
+	}
+	link.at = at + 2;
+	return link;
+}
+
 // Whether a frame opens a TCP connection. What hides its TCP header behind three tags or extension
 // headers does not count: it only shares the ring as everything else does.
 static __always_inline int opens(struct xdp_md *ctx)
 {
-	__u8 *end = (__u8 *)(long)ctx->data_end, *at = (__u8 *)(long)ctx->data + 12;
-	__u16 type;
+	__u8 *end = (__u8 *)(long)ctx->data_end, *at;
+	struct link link = behind_tags(ctx);
 
-	if (at + 2 > end)
+	at = link.at;
+	if (!at)
 		return 0;
-	type = word(at);
-#pragma unroll
-	for (int tags = 0; tags < 2; tags++) {
-		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
-			break;
-		at += 4;
-		if (at + 2 > end)
-			return 0;
-		type = word(at);
-	}
-	at += 2;
-	if (type == ETH_P_IP) {
+	if (link.type == ETH_P_IP) {
 		if (at + 20 > end || at[9] != IPPROTO_TCP || word(at + 6) & NOT_FIRST)
 			return 0;
 		at += (at[0] & 15) * 4;
-	} else if (type == ETH_P_IPV6) {
+	} else if (link.type == ETH_P_IPV6) {
 		if (at + 40 > end || at[6] != IPPROTO_TCP)
 			return 0;
 		at += 40;
@@ -240,27 +260,15 @@ static __always_inline int whole(const __u8 *header)
 // none. As strict as the worker's parser, whose tests hold the two against each other.
 static __always_inline int plain(struct xdp_md *ctx, __u64 key[5])
 {
-	__u8 *end = (__u8 *)(long)ctx->data_end, *at = (__u8 *)(long)ctx->data + 12;
-	__u64 vlan = 0, family, proto;
-	__u16 type;
+	__u8 *end = (__u8 *)(long)ctx->data_end, *at;
+	struct link link = behind_tags(ctx);
+	__u64 vlan = link.vlan, family, proto;
 	__u32 bytes;
 
-	if (at + 2 > end)
+	at = link.at;
+	if (!at)
 		return 0;
-	type = word(at);
-#pragma unroll
-	for (int tags = 0; tags < 2; tags++) {
-		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
-			break;
-		if (at + 6 > end)
-			return 0;
-		if (!vlan)
-			vlan = word(at + 2) & 0xfff;
-		at += 4;
-		type = word(at);
-	}
-	at += 2;
-	if (type == ETH_P_IP) {
+	if (link.type == ETH_P_IP) {
 		if (at + 20 > end || at[0] != 0x45 || word(at + 6) & FRAGMENT || !whole(at))
 			return 0;
 		bytes = word(at + 2);
@@ -272,7 +280,7 @@ static __always_inline int plain(struct xdp_md *ctx, __u64 key[5])
 		key[0] = *(__u32 *)(at + 12) | (__u64)*(__u32 *)(at + 16) << 32;
 		key[1] = key[2] = key[3] = 0;
 		at += 20;
-	} else if (type == ETH_P_IPV6) {
+	} else if (link.type == ETH_P_IPV6) {
 		if (at + 40 > end || at[0] >> 4 != 6)
 			return 0;
 		bytes = word(at + 4);

@@ -6,9 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
+use lookup::{Geo, GeoFiles};
 use palisade_bench::lab::{
-    self, Answer, Books, Client, Gateway, Lab, Record, Server, Service, check_identities, check_log,
+    self, Answer, Books, Client, Gateway, Haul, Lab, Record, Server, Service, Transfer,
+    check_identities, check_log,
 };
+use palisade_bench::load::{Flow, Kind, Plan};
 
 /// Germany may reach the public services, one German network the database.
 pub const POLICY: &str = r#"
@@ -75,6 +78,46 @@ pub const UNKNOWN: [&str; 2] = ["192.0.2.9", "2001:db8::9"];
 /// All client addresses.
 pub fn everyone() -> Vec<&'static str> {
     [&OFFICE[..], &[GERMAN, ABUSER, ROAMING], &FOREIGN, &UNKNOWN].concat()
+}
+
+/// Flows to the port of both servers, from sources of these shares.
+pub fn drawn(flows: usize, shares: &str, (port, kind): (u16, Kind), seed: u64) -> Vec<Flow> {
+    let geo = Geo::load(&GeoFiles::default(), &[]).unwrap();
+    let plan = Plan {
+        flows,
+        shares: shares.parse().unwrap(),
+        targets: (SERVER[0].parse().ok(), SERVER[1].parse().ok()),
+        port,
+        kind,
+        seed,
+    };
+    plan.draw(&geo.keys()).unwrap()
+}
+
+/// TCP echoes for [`transfers`]: the service, and one of the office.
+pub fn echoes(lab: &Lab) -> Vec<Server> {
+    let at = |namespace, to: [&str; 2], port| {
+        to.map(|to| {
+            Server::start(namespace, Service::TcpEcho, SocketAddr::new(ip(to), port)).unwrap()
+        })
+    };
+    [at(&lab.servers, SERVER, 80), at(&lab.clients, OFFICE, 8080)].into_iter().flatten().collect()
+}
+
+/// Two transfers to the service, two from the inside, one of each family, as `shape` makes them.
+pub fn transfers(lab: &Lab, bytes: u64, shape: impl Fn(Haul) -> Haul) -> Vec<Transfer> {
+    let ways = [
+        (&lab.clients, OFFICE[0], SERVER[0], 80),
+        (&lab.clients, OFFICE[1], SERVER[1], 80),
+        (&lab.servers, SERVER[0], OFFICE[0], 8080),
+        (&lab.servers, SERVER[1], OFFICE[1], 8080),
+    ];
+    let start = |(namespace, from, to, port)| {
+        let to = SocketAddr::new(ip(to), port);
+        let haul = shape(Haul::new(Service::TcpEcho, ip(from), to, bytes));
+        Transfer::start(namespace, haul).unwrap()
+    };
+    ways.map(start).into()
 }
 
 /// A lab with all hosts, or nothing, with the reason, when not root.

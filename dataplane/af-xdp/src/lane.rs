@@ -35,19 +35,19 @@ pub struct LanePlan {
 }
 
 /// The maps of a program.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: Arc<Region>,
-    leases: Arc<Region>,
-    tags: Arc<Region>,
-    let_through: Arc<Region>,
+    lanes: Region,
+    leases: Region,
+    tags: Region,
+    let_through: Region,
     plan: LanePlan,
 }
 
 /// What one queue of a program shares with its worker; the memory stays as long as this does.
 #[derive(Clone, Debug)]
 pub struct Lane {
-    all: Lanes,
+    all: Arc<Lanes>,
     queue: usize,
 }
 
@@ -72,9 +72,7 @@ impl Lanes {
     /// Maps the maps `lanes`, `leases`, `tags` and `let_through`.
     pub(crate) fn map(fds: [BorrowedFd<'_>; 4], plan: LanePlan) -> Result<Self, Errno> {
         let [lanes, leases, tags, let_through] = fds;
-        let map = |fd, entries: u32, bytes: usize| {
-            Region::shared(fd, entries as usize * bytes, 0).map(Arc::new)
-        };
+        let map = |fd, entries: u32, bytes| Region::shared(fd, entries as usize * bytes, 0);
         Ok(Self {
             lanes: map(lanes, plan.lanes, size_of::<Line>())?,
             leases: map(leases, plan.lanes * plan.leases, size_of::<Line>())?,
@@ -85,16 +83,14 @@ impl Lanes {
     }
 
     /// The lane of a queue, if it has one.
-    pub(crate) fn of(&self, queue: u32) -> Option<Lane> {
-        (queue < self.plan.lanes).then(|| Lane { all: self.clone(), queue: queue as usize })
+    pub(crate) fn of(self: &Arc<Self>, queue: u32) -> Option<Lane> {
+        (queue < self.plan.lanes).then(|| Lane { all: Arc::clone(self), queue: queue as usize })
     }
 
     /// Whether leases count.
-    pub(crate) fn open(&self, open: bool) {
-        for queue in 0..self.plan.lanes {
-            if let Some(lane) = self.of(queue) {
-                lane.words()[0].store(open.into(), Ordering::Release);
-            }
+    pub(crate) fn open(self: &Arc<Self>, open: bool) {
+        for lane in (0..self.plan.lanes).filter_map(|queue| self.of(queue)) {
+            lane.words()[0].store(open.into(), Ordering::Release);
         }
     }
 }

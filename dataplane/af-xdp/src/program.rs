@@ -19,6 +19,7 @@
 //! Sources: `dataplane/bpf/palisade.bpf.c`, `net/core/dev.c` (`dev_xdp_attach`).
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use aya::maps::{Array, DevMap, Map, MapError, PerCpuArray, XskMap};
 use aya::programs::{ProgramError, ProgramFd, TestRun, TestRunOptions, Xdp};
@@ -74,7 +75,7 @@ pub struct Program {
     ebpf: Ebpf,
     place: Option<Place>,
     before: Option<Before>,
-    lanes: Option<Lanes>,
+    lanes: Option<Arc<Lanes>>,
 }
 
 /// A program of this process that the new one may take the place of.
@@ -118,7 +119,7 @@ impl Program {
         }
         if let Some(plan) = plan {
             program.send("across", plan.to)?;
-            program.lanes = Some(program.share(plan)?);
+            program.lanes = Some(Arc::new(program.share(plan)?));
         }
         Ok(program)
     }

@@ -273,16 +273,20 @@ impl Gateway {
     fn look(&mut self) {
         let names = [&self.config.outside, &self.config.inside];
         if !self.crew.waits() {
-            self.state.served(open_lanes);
             let served = self.state.indices();
-            let gone = names.into_iter().zip(served).find_map(|(name, served)| {
-                match af_xdp_rs::Interface::find(name) {
-                    Ok(link) if link.index == served => None,
-                    Ok(_) => Some(format!("interface {name} is another one than before")),
-                    Err(_) => Some(format!("interface {name} is gone")),
-                }
-            });
-            let Some(gone) = gone else { return };
+            let links = names.map(|name| af_xdp_rs::Interface::find(name));
+            let gone =
+                names.into_iter().zip(&links).zip(served).find_map(|((name, link), served)| {
+                    match link {
+                        Ok(link) if link.index == served => None,
+                        Ok(_) => Some(format!("interface {name} is another one than before")),
+                        Err(_) => Some(format!("interface {name} is gone")),
+                    }
+                });
+            let Some(gone) = gone else {
+                let up = links.map(|link| link.is_ok_and(|link| link.up));
+                return self.state.served(|interfaces| open_lanes(interfaces, up));
+            };
             say(format_args!("{gone}: nothing is forwarded until both are there again"));
             self.crew.stop();
             self.state.miss(Some(gone));

@@ -95,7 +95,9 @@ impl Pair {
             interface.attach(self.mode, sockets)
         });
         match attached {
-            Ok(()) => open_lanes(&self.interfaces),
+            Ok(()) => {
+                open_lanes(&self.interfaces, self.interfaces.each_ref().map(|one| one.link.up));
+            }
             Err(_) => self.interfaces.iter().for_each(Interface::retreat),
         }
         attached
@@ -221,11 +223,10 @@ impl Interface {
 
 /// Lets leases count where the interface that their packets go to is up and takes redirected frames now: what
 /// a driver says (Linux 6.3), for it would drop them otherwise.
-pub(crate) fn open_lanes(interfaces: &[Interface]) {
-    let [outside, inside] = interfaces else { return };
-    for (from, to) in [(outside, inside), (inside, outside)] {
-        let takes = to.link.xdp().ok().flatten().is_some_and(|support| support.transmit)
-            && Link::find(&to.link.name).is_ok_and(|link| link.up);
+pub(crate) fn open_lanes(interfaces: &[Interface], up: [bool; 2]) {
+    let ([outside, inside], [outside_up, inside_up]) = (interfaces, up) else { return };
+    for (from, to, up) in [(outside, inside, inside_up), (inside, outside, outside_up)] {
+        let takes = up && to.link.xdp().ok().flatten().is_some_and(|support| support.transmit);
         let program = lock(&from.program);
         program.open_lanes(takes && program.attached_as() == Some(Attached::Native));
     }

@@ -15,12 +15,11 @@ mod mind;
 mod tests;
 
 use std::{
-    sync::atomic::AtomicU64,
     thread,
     time::{Duration, Instant},
 };
 
-use af_xdp_rs::{FreeList, Lane, Packet, Socket, Umem};
+use af_xdp_rs::{FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
 use filter::{Action, Actions, BURST, Now};
 use lookup::Side;
@@ -50,21 +49,21 @@ pub(crate) struct Worker {
     sockets: [Socket; 2],
     umem: Umem,
     free: FreeList,
-    lanes: [Option<Lane>; 2],
     mind: Mind,
 }
 
 impl Worker {
     /// Puts a worker together.
-    pub(crate) fn new(wires: Wires, mind: Mind) -> Self {
+    pub(crate) fn new(wires: Wires, mut mind: Mind) -> Self {
         let Wires { umem, free, sockets, lanes } = wires;
+        mind.lease_over(lanes);
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
         mind.board.put(|slot| {
             mode.clone_into(&mut slot.mode);
             slot.state = WorkerState::Working;
         });
-        Self { sockets, umem, free, lanes, mind }
+        Self { sockets, umem, free, mind }
     }
 
     /// Forwards until it is told to end; then the last records are out and every frame is home.
@@ -72,7 +71,6 @@ impl Worker {
         let mut idle = Idle::default();
         let start_ns = self.mind.clock.elapsed_ns();
         self.mind.spent.start(start_ns);
-        self.lease_over();
         let (mut kept_ms, mut shown_ms) = (self.mind.clock.at(start_ns).mono_ms, 0);
         self.go(orders);
         while orders.end() == End::Never {
@@ -104,16 +102,6 @@ impl Worker {
             self.drain(orders.burst());
         }
         self.finish()
-    }
-
-    /// Flows may get leases over the lanes of these wires.
-    fn lease_over(&mut self) {
-        let lanes = self
-            .lanes
-            .each_mut()
-            .map(|lane| lane.take().map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>));
-        let Mind { filter, rules, clock, .. } = &mut self.mind;
-        filter.lease_over(lanes, rules.current(), clock.origin_ns());
     }
 
     /// Goes to the core that it is sent to, if that is another one.
@@ -231,7 +219,7 @@ impl Worker {
         while !self.show() {
             thread::yield_now();
         }
-        let Self { sockets, mut free, umem, mut mind, .. } = self;
+        let Self { sockets, mut free, umem, mut mind } = self;
         for (socket, dropped) in sockets.into_iter().zip(&mut mind.kernel_dropped) {
             *dropped += kernel_dropped(&socket);
             socket.close(&mut free);
@@ -245,7 +233,7 @@ impl Worker {
 
     /// Shows counters and frames as they are between two bursts.
     fn show(&mut self) -> bool {
-        let Self { sockets, free, mind, umem, .. } = self;
+        let Self { sockets, free, mind, umem } = self;
         let Mind { filter, rules, board, .. } = mind;
         let mut frames = FrameCounts {
             free: free.len() as u64,
@@ -284,28 +272,6 @@ impl Worker {
 fn caught_up(from: &Socket) -> bool {
     let (waiting, room) = from.waiting();
     waiting == 0 || waiting > room / 2
-}
-
-/// A lane as the filter writes it.
-#[derive(Debug)]
-struct Shared(Lane);
-
-impl filter::Lane for Shared {
-    fn words(&self) -> &filter::Line {
-        self.0.words()
-    }
-
-    fn leases(&self) -> &[filter::Line] {
-        self.0.leases()
-    }
-
-    fn tags(&self) -> &[AtomicU64] {
-        self.0.tags()
-    }
-
-    fn let_through(&self) -> &[AtomicU64] {
-        self.0.let_through()
-    }
 }
 
 /// The sockets as a packet that arrived on `side` meets them: where from, where to.

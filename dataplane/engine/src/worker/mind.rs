@@ -3,6 +3,8 @@
 //! A mind outlives its wires: interfaces go and come back, and a queue may be without a worker for a
 //! while. Meanwhile somebody else [lets it rest](Mind::rest), at no cost to those at work.
 
+use std::sync::atomic::AtomicU64;
+
 use af_xdp_rs::{FreeList, Lane, Socket, Umem};
 use filter::{Counters, Filter};
 
@@ -91,6 +93,13 @@ impl Mind {
         self.board.show(|slot| (slot.revision, slot.counters) = (revision, counters));
     }
 
+    /// Flows may get leases over these lanes from now on.
+    pub(super) fn lease_over(&mut self, lanes: [Option<Lane>; 2]) {
+        let lanes =
+            lanes.map(|lane| lane.map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>));
+        self.filter.lease_over(lanes, self.rules.current(), self.clock.origin_ns());
+    }
+
     /// Takes the ruleset in force. No lease of the one before counts any more when others see it taken.
     #[inline]
     pub(crate) fn refresh(&mut self) {
@@ -107,5 +116,27 @@ impl Mind {
                 slot.mode.clear();
             }
         });
+    }
+}
+
+/// A lane as the filter writes it.
+#[derive(Debug)]
+struct Shared(Lane);
+
+impl filter::Lane for Shared {
+    fn words(&self) -> &filter::Line {
+        self.0.words()
+    }
+
+    fn leases(&self) -> &[filter::Line] {
+        self.0.leases()
+    }
+
+    fn tags(&self) -> &[AtomicU64] {
+        self.0.tags()
+    }
+
+    fn let_through(&self) -> &[AtomicU64] {
+        self.0.let_through()
     }
 }

@@ -72,7 +72,6 @@ pub(crate) struct Leases {
 struct Wanted {
     slot: usize,
     key: Key,
-    step: Step,
     words: Words,
 }
 
@@ -108,8 +107,7 @@ impl Leases {
         }
         if let Some(words) = words(packet) {
             // No burst has more packets than there is room here.
-            let _ =
-                self.wanted.try_push(Wanted { slot, key: packet.key, step: packet.step, words });
+            let _ = self.wanted.try_push(Wanted { slot, key: packet.key, words });
         }
     }
 }
@@ -164,8 +162,8 @@ impl Filter {
     }
 
     fn give(&mut self, burst: &Burst<'_>, wanted: &Wanted) {
-        let Wanted { slot, key, step, words } = wanted;
-        let Some(left_ms) = self.settled_ms(burst, *slot, key, *step) else { return };
+        let Wanted { slot, key, words } = wanted;
+        let Some(left_ms) = self.settled_ms(burst, *slot, key) else { return };
         let row = self.tally.index(self.table.entry(*slot).domain());
         let hash = self.hasher.hash(key);
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
@@ -194,13 +192,13 @@ impl Filter {
     }
 
     /// How long the packets of a flow from one side will change nothing but the time: milliseconds.
-    fn settled_ms(&mut self, burst: &Burst<'_>, slot: usize, key: &Key, step: Step) -> Option<u32> {
+    fn settled_ms(&mut self, burst: &Burst<'_>, slot: usize, key: &Key) -> Option<u32> {
         let renew_ms = self.table.lives.renew_ms;
         if !self.table.holds(slot, key) {
             return None;
         }
         let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
-        if !entry.settled(burst.side, step, (burst.now_ms, renew_ms)) {
+        if !entry.settled(burst.side, plain(key), (burst.now_ms, renew_ms)) {
             return None;
         }
         let due_ms = burst.now_ms.wrapping_sub(entry.renewed_ms);
@@ -272,7 +270,7 @@ impl Filter {
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
         entry.packets = entry.packets.saturating_add(packets);
-        let step = if key.proto() == Proto::TCP { Step::Segment } else { Step::Datagram };
+        let step = plain(key);
         if !entry.settled(burst.side, step, (entry.renewed_ms, renew_ms)) {
             return None;
         }
@@ -285,7 +283,7 @@ impl Filter {
         if entry.egress() && due && !self.consult(burst, slot, step) {
             return None;
         }
-        self.settled_ms(burst, slot, key, step)
+        self.settled_ms(burst, slot, key)
     }
 
     /// Counts what the program let through since the last time: received, and forwarded as allowed.
@@ -305,4 +303,9 @@ impl Filter {
             }
         }
     }
+}
+
+/// What a packet does to its flow that the program lets through.
+fn plain(key: &Key) -> Step {
+    if key.proto() == Proto::TCP { Step::Segment } else { Step::Datagram }
 }

@@ -170,5 +170,11 @@ impl Row {
 /// Counts one more; only the writer.
 #[inline]
 fn count(counter: &AtomicU64) {
-    counter.store(counter.load(Acquire) + 1, Release);
+    add(counter, 1);
+}
+
+/// Counts so many more; only the writer.
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Acquire) + more, Release);
 }

@@ -1,14 +1,13 @@
 //! The worker's end of its [`Tally`]: which row is whose in the ruleset in force, and the keyed hashes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Release};
 
 use lookup::{DomainId, Region, Revision, Ruleset, ServiceId};
 use siphasher::sip::SipHasher13;
 
 use super::rows::print;
 use super::sources::{Blow, key_v4, key_v6};
-use super::{MAX_DOMAINS, MAX_SERVICES, NOWHERE, Tally, count};
+use super::{MAX_DOMAINS, MAX_SERVICES, NOWHERE, Tally, add, count};
 use crate::Family;
 use crate::flow::fold;
 use crate::parse::Head;
@@ -80,8 +79,7 @@ impl Writer {
 
     /// So many packets that the rules of a row's domain allowed.
     pub(crate) fn let_through(&self, row: usize, packets: u64) {
-        let allowed = &self.tally.domains[row.min(NOWHERE)].allowed;
-        allowed.store(allowed.load(Acquire) + packets, Release);
+        add(&self.tally.domains[row.min(NOWHERE)].allowed, packets);
     }
 
     /// A packet that the domain's rules allowed.
