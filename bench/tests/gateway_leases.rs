@@ -8,10 +8,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use af_xdp_rs::{FailMode, Interface, LanePlan, Program, Socket, SocketConfig, Umem, UmemConfig};
+use af_xdp_rs::{
+    FailMode, Interface, LanePlan, Program, Socket, SocketConfig, Takes, Umem, UmemConfig,
+};
 use common::*;
 use filter::{Action, Actions, Filter, FilterConfig, Now, Shared, Timeouts};
 use lookup::{Moment, Revision, Ruleset, Side};
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use palisade_bench::lab::{
     CLIENT_VETH, End, Gateway, Haul, INSIDE, Lab, OUTSIDE, SERVER_VETH, Server, Service, Setup,
     Tag, Tagger, Transfer, checksum,
@@ -110,6 +115,46 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
             gateway.kill().unwrap();
         }
     }
+}
+
+/// A worker that hangs takes no ruleset, and its leases end all the same before the change is answered.
+#[test]
+fn a_change_ends_the_leases_of_a_worker_that_hangs() {
+    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
+    let flows = datagrams();
+    thread::scope(|scope| {
+        let load = scope.spawn(|| offer(&lab, &flows, ms(3200)));
+        thread::sleep(ms(600));
+        assert!(gateway.status().unwrap().leased > RATE / 4);
+        let worker = worker(&gateway);
+        ptrace::seize(worker, ptrace::Options::empty()).unwrap();
+        ptrace::interrupt(worker).unwrap();
+        waitpid(worker, Some(WaitPidFlag::__WALL)).unwrap();
+        sink.reset().unwrap();
+        thread::sleep(ms(100));
+        assert!(sink.total().unwrap().packets > 0, "leases go on for a moment");
+        let answer = gateway.reload(&policy().replace(r#"["DE"]"#, r#"["US"]"#));
+        thread::sleep(ms(5));
+        sink.reset().unwrap();
+        thread::sleep(ms(200));
+        assert_eq!(sink.total().unwrap().packets, 0, "{answer:?}");
+        ptrace::detach(worker, None).unwrap();
+        thread::sleep(ms(300));
+        let drops = gateway.status().unwrap().dropped.values().sum::<u64>();
+        assert!(drops > 0, "it judges what it finds");
+        load.join().unwrap();
+    });
+    settle(gateway);
+}
+
+/// The thread of a gateway's only worker.
+fn worker(gateway: &Gateway) -> Pid {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
+    let works = |task: &std::path::Path| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("worker"))
+    };
+    let task = tasks.map(|task| task.unwrap().path()).find(|task| works(task)).unwrap();
+    Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap())
 }
 
 /// A veth whose far end has no NAPI takes nothing that is redirected: its flows keep to the worker, also when
@@ -253,7 +298,8 @@ fn agree() {
     let (umem, mut free) = Umem::new(&UmemConfig { frames: 512, ..UmemConfig::default() }).unwrap();
     let socket = Socket::bind(&umem, &outside, 0, &SocketConfig::for_frames(512)).unwrap();
     program.serve(0, &socket).unwrap();
-    program.open_lanes(true);
+    let takes = Takes { cpus: u32::MAX, frame_bytes: 1518 };
+    program.open_lanes(takes);
     let lane = program.lane(0).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
@@ -294,6 +340,7 @@ fn agree() {
         assert_eq!(program.answer(&outside, 0, one).unwrap(), 4);
         assert_eq!(through(), before + 1, "not let through: {one:02x?}");
     }
+    keeps_to_the_worker(&mut program, &outside, &whole[1], &lane);
     let (mut random, mut passed, mut refused) = (Random::new(11), 0, 0);
     for turn in 0..60_000 {
         let one = spoilt(&whole[turn % whole.len()], &mut random);
@@ -311,6 +358,49 @@ fn agree() {
     }
     assert!(passed > 5_000 && refused > 5_000, "{passed} passed, {refused} refused");
     socket.close(&mut free);
+}
+
+/// A frame of a leased flow goes to the socket where the other interface would drop it, and where the term is
+/// not one of the next seconds.
+fn keeps_to_the_worker(
+    program: &mut Program,
+    outside: &Interface,
+    frame: &[u8],
+    lane: &af_xdp_rs::Lane,
+) {
+    let through = || lane.let_through().iter().map(|row| row.load(Relaxed)).sum::<u64>();
+    let passes = |program: &mut Program| {
+        let before = through();
+        assert_eq!(program.answer(outside, 0, frame).unwrap(), 4);
+        through() > before
+    };
+    let bytes = frame.len() as u32;
+    for (core, cpus, frame_bytes, passed) in [
+        (0, 1, bytes, true),
+        (1, 1, bytes, false),
+        (1, 2, bytes, true),
+        (0, 0, bytes, false),
+        (0, 1, bytes - 1, false),
+    ] {
+        assert!(core_affinity::set_for_current(core_affinity::CoreId { id: core }));
+        program.open_lanes(Takes { cpus, frame_bytes });
+        assert_eq!(passes(program), passed, "CPU {core} of {cpus}, {bytes} of {frame_bytes} bytes");
+    }
+    program.open_lanes(Takes { cpus: u32::MAX, frame_bytes: 1518 });
+    for (ticks, passed) in
+        [(0, true), (-5_000, false), (5_000, false), (i32::MIN, false), (0x7000_0000, false)]
+    {
+        let terms: Vec<_> = lane.leases().iter().map(|lease| lease[0].load(Relaxed)).collect();
+        for lease in lane.leases().iter().filter(|lease| lease[0].load(Relaxed) != 0) {
+            let term = lease[0].load(Relaxed);
+            let moved = ((term >> 32) as u32).wrapping_add_signed(ticks);
+            lease[0].store(term & 0xffff_ffff | u64::from(moved) << 32, Relaxed);
+        }
+        assert_eq!(passes(program), passed, "{ticks} ticks later");
+        for (lease, term) in lane.leases().iter().zip(terms) {
+            lease[0].store(term, Relaxed);
+        }
+    }
 }
 
 /// As a worker writes it.

@@ -58,7 +58,8 @@ struct {
 // What the worker of a queue says of all its leases. All words that it shares with this program are of
 // 64 bits, written and read whole.
 struct lane {
-	__u64 open;	// leases count: the other interface takes redirected frames
+	__u64 takes;	// what the other interface takes: frames of so many CPUs, from 0 on (none: leases do not
+			// count), and above it the bytes of the longest one
 	__u64 revision; // of the ruleset in force: leases of another one do not count. 0: there are none
 	__u64 mask;	// of a hash, to the first of the two places of a key
 	__u64 secret[5];
@@ -149,8 +150,9 @@ struct {
 #define NOT_FIRST 0x1fff
 #define FRAGMENT 0x3fff
 
-#define TICK_BITS 20 // a tick is 2^20 ns
-#define ABOVE 32     // bits of what stands below a tick
+#define TICK_BITS 20	   // a tick is 2^20 ns
+#define LONGEST_TERM 4096 // ticks; what has more to go was over long ago, and the clock went round
+#define ABOVE 32	   // bits of what stands below a tick
 
 static __always_inline __u16 word(const __u8 *at)
 {
@@ -310,24 +312,24 @@ static __always_inline int plain(struct xdp_md *ctx, __u64 key[5])
 	return 1;
 }
 
-// Multiplications by odd secrets, so that nobody outside can aim at a place. It chooses a place only: the
-// whole key is compared there.
-static __always_inline __u64 hash(const struct lane *lane, const __u64 key[5])
-{
-	__u64 hash = (key[4] ^ key[0]) * lane->secret[0];
-
-	hash = (hash ^ hash >> 32 ^ key[0]) * lane->secret[1];
-	if (key[4] >> 56 == 6) {
-		hash = (hash ^ hash >> 32 ^ key[1]) * lane->secret[2];
-		hash = (hash ^ hash >> 32 ^ key[2]) * lane->secret[3];
-		hash = (hash ^ hash >> 32 ^ key[3]) * lane->secret[4];
-	}
-	return hash;
-}
-
 // Words that the worker may write meanwhile: read as they stand there, in this order. On x86 the
 // processor keeps it too, so leases are given on that alone.
 #define READ(from) (*(volatile __u64 *)&(from))
+
+// Multiplications by odd secrets, so that nobody outside can aim at a place. It chooses a place only: the
+// whole key is compared there.
+static __always_inline __u64 hash(struct lane *lane, const __u64 key[5])
+{
+	__u64 hash = (key[4] ^ key[0]) * READ(lane->secret[0]);
+
+	hash = (hash ^ hash >> 32 ^ key[0]) * READ(lane->secret[1]);
+	if (key[4] >> 56 == 6) {
+		hash = (hash ^ hash >> 32 ^ key[1]) * READ(lane->secret[2]);
+		hash = (hash ^ hash >> 32 ^ key[2]) * READ(lane->secret[3]);
+		hash = (hash ^ hash >> 32 ^ key[3]) * READ(lane->secret[4]);
+	}
+	return hash;
+}
 
 static __always_inline int same(struct lease *lease, const __u64 key[5])
 {
@@ -336,22 +338,34 @@ static __always_inline int same(struct lease *lease, const __u64 key[5])
 	       READ(lease->key[3]) == key[3];
 }
 
-// Whether a flow has a lease; counts the packet if so.
-static __always_inline int leased(struct xdp_md *ctx)
+// By what a packet may pass: a lease, the time, where it is counted.
+struct pass {
+	struct lease *lease;
+	__u32 tick, row;
+};
+
+static __always_inline int leased(struct xdp_md *ctx, struct pass *pass)
 {
-	__u32 queue = ctx->rx_queue_index, place, group, row, tick;
+	__u32 queue = ctx->rx_queue_index, place, group;
 	struct lane *lane = bpf_map_lookup_elem(&lanes, &queue);
-	__u64 key[5], term, mark, mixed, *both, *through;
+	__u64 key[5], takes, revision, mask, term, mark, mixed, *both;
 	struct lease *lease;
 	__u8 tag;
 
-	if (!lane || !READ(lane->open) || !READ(lane->revision) || !plain(ctx, key))
+	if (!lane)
+		return 0;
+	takes = READ(lane->takes);
+	revision = READ(lane->revision);
+	if (bpf_get_smp_processor_id() >= (__u32)takes || !revision || !plain(ctx, key))
+		return 0;
+	if (ctx->data_end - ctx->data > takes >> ABOVE)
 		return 0;
 	mixed = hash(lane, key);
+	mask = READ(lane->mask);
 	tag = mixed >> 24;
 	if (!tag)
 		tag = 1;
-	place = queue * (lane->mask + 2) + (mixed >> 32 & lane->mask);
+	place = queue * (mask + 2) + (mixed >> 32 & mask);
 	group = place / 8;
 	both = bpf_map_lookup_elem(&tags, &group);
 	if (!both)
@@ -372,18 +386,28 @@ static __always_inline int leased(struct xdp_md *ctx)
 		// last, and never leaves the same mark.
 		if (READ(lease->term) != term || READ(lease->mark) != mark)
 			return 0;
-		tick = bpf_ktime_get_coarse_ns() >> TICK_BITS;
-		if ((__u32)term != READ(lane->revision) || (__s32)((term >> ABOVE) - tick) <= 0)
+		pass->tick = bpf_ktime_get_coarse_ns() >> TICK_BITS;
+		// One less than what is left, so that nothing left is the most of all.
+		if ((__u32)term != revision || (__u32)((term >> ABOVE) - pass->tick - 1) >= LONGEST_TERM)
 			return 0;
-		row = queue * ROWS + (mark & (ROWS - 1));
-		through = bpf_map_lookup_elem(&let_through, &row);
-		if (!through)
-			return 0;
-		lease->used = (__u32)(lease->used + 1) | (__u64)tick << ABOVE;
-		++*through;
+		pass->row = queue * ROWS + (mark & (ROWS - 1));
+		pass->lease = lease;
 		return 1;
 	}
 	return 0;
+}
+
+// Whether the other interface is there; counts the packet, which goes to it, if so.
+static __always_inline int passes(const struct pass *pass)
+{
+	__u64 *through = bpf_map_lookup_elem(&let_through, &pass->row);
+	struct lease *lease = pass->lease;
+
+	if (!through || bpf_redirect_map(&across, 0, XDP_DROP) != XDP_REDIRECT)
+		return 0;
+	lease->used = (__u32)(lease->used + 1) | (__u64)pass->tick << ABOVE;
+	++*through;
+	return 1;
 }
 
 SEC("xdp")
@@ -391,11 +415,15 @@ int palisade_xdp(struct xdp_md *ctx)
 {
 	// The helper answers the third argument when the map has no entry.
 	int action = bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
+	struct pass pass;
 
 	if (action == XDP_REDIRECT) {
-		if (leased(ctx))
-			return bpf_redirect_map(&across, 0, XDP_DROP);
-		return shed(ctx) ? XDP_DROP : action;
+		if (!leased(ctx, &pass))
+			return shed(ctx) ? XDP_DROP : action;
+		if (passes(&pass))
+			return XDP_REDIRECT;
+		// To the worker after all: the redirection before was overwritten.
+		return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
 	}
 	action = bpf_redirect_map(&peers, 0, XDP_DROP);
 	count(action == XDP_REDIRECT ? BRIDGED : DROPPED);

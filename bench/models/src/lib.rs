@@ -46,4 +46,4 @@ use place as region;
 use stand_in::{flow, parse};
 
 pub use exchange::{ArcSwap, Cache};
-pub use stand_in::{Legend, Revision, Ruleset, Side};
+pub use stand_in::{Revision, Ruleset, Side};

@@ -17,21 +17,8 @@ pub struct Revision(pub u32);
 #[derive(Debug)]
 pub struct Ruleset {
     revision: Revision,
-    legend: Legend,
     /// The one thread that may free it.
     owner: loom::thread::ThreadId,
-}
-
-/// The names of a ruleset.
-#[derive(Debug)]
-pub struct Legend(Vec<u32>);
-
-impl Legend {
-    /// Its domains.
-    #[must_use]
-    pub fn domains(&self) -> &[u32] {
-        &self.0
-    }
 }
 
 impl Ruleset {
@@ -39,19 +26,13 @@ impl Ruleset {
     #[must_use]
     pub fn new(revision: u32) -> Self {
         let owner = loom::thread::current().id();
-        Self { revision: Revision(revision), legend: Legend(vec![revision / 2]), owner }
+        Self { revision: Revision(revision), owner }
     }
 
     /// Its number.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
-    }
-
-    /// Its names.
-    #[must_use]
-    pub fn legend(&self) -> &Legend {
-        &self.legend
     }
 }
 

@@ -92,7 +92,7 @@ pub enum Error {
     /// The XDP program could not be loaded.
     #[error(
         "cannot load the XDP program: {source}; \
-             it needs root (or CAP_NET_ADMIN, CAP_BPF) and Linux 6.1 or newer"
+             it needs root (or CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON) and Linux 6.1 or newer"
     )]
     Load {
         /// What the loader said.

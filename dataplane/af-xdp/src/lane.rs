@@ -15,10 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
+use crate::interface::Interface;
 use crate::region::Region;
 
 /// What the program shares for one queue, of 64-bit words.
 pub type Line = [AtomicU64; 8];
+
+/// The word of a lane that says what the other interface takes.
+const TAKES: usize = 0;
 
 /// Rows of [`Lane::let_through`] (`ROWS`).
 pub const LANE_ROWS: usize = 512;
@@ -32,6 +36,16 @@ pub struct LanePlan {
     pub lanes: u32,
     /// Leases of each; a power of two, at least [`LanePlan::LEAST`].
     pub leases: u32,
+}
+
+/// What the interface that packets with a lease go to takes of them. A driver drops the rest, and nobody hears
+/// of it, so they keep to the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Frames that so many CPUs send it, from CPU 0 on.
+    pub cpus: u32,
+    /// Bytes of the longest frame, with its link header.
+    pub frame_bytes: u32,
 }
 
 /// The maps of a program.
@@ -59,12 +73,49 @@ impl LanePlan {
 
     /// Words of tags of all lanes.
     pub(crate) fn tags(&self) -> u32 {
-        self.lanes * self.leases / 8
+        self.places() / 8
+    }
+
+    /// Leases of all lanes; more than the kernel gives memory for where they are more than a map may have.
+    pub(crate) fn places(&self) -> u32 {
+        self.lanes.saturating_mul(self.leases)
     }
 
     /// Rows of all lanes.
     pub(crate) fn rows(&self) -> u32 {
-        self.lanes * LANE_ROWS as u32
+        self.lanes.saturating_mul(LANE_ROWS as u32)
+    }
+}
+
+impl Takes {
+    /// No frame.
+    pub const NOTHING: Self = Self { cpus: 0, frame_bytes: 0 };
+
+    /// What an interface takes now.
+    #[must_use]
+    pub fn of(interface: &Interface) -> Self {
+        let support = interface.xdp().ok().flatten();
+        if !interface.up || !support.is_some_and(|support| support.transmit) {
+            return Self::NOTHING;
+        }
+        let queues = interface.rx_queues.min(interface.tx_queues);
+        // `xdp_ok_fwd_dev` in `include/linux/netdevice.h`: its MTU, the Ethernet header and a tag.
+        let frame_bytes = interface.mtu_bytes.saturating_add(14 + 4);
+        Self { cpus: Self::cpus(&interface.driver, queues), frame_bytes }
+    }
+
+    /// From how many CPUs a driver with so many queues takes redirected frames: its `ndo_xdp_xmit`, Linux 6.3 to
+    /// 6.18. These share a queue where CPUs are more than queues; mlx5e and i40e answer -ENXIO to those above.
+    #[must_use]
+    pub fn cpus(driver: &str, queues: u32) -> u32 {
+        match driver {
+            "veth" | "virtio_net" | "igb" | "igc" | "ixgbe" | "bnxt_en" => u32::MAX,
+            _ => queues,
+        }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.cpus) | u64::from(self.frame_bytes) << 32
     }
 }
 
@@ -75,7 +126,7 @@ impl Lanes {
         let map = |fd, entries: u32, bytes| Region::shared(fd, entries as usize * bytes, 0);
         Ok(Self {
             lanes: map(lanes, plan.lanes, size_of::<Line>())?,
-            leases: map(leases, plan.lanes * plan.leases, size_of::<Line>())?,
+            leases: map(leases, plan.places(), size_of::<Line>())?,
             tags: map(tags, plan.tags(), 8)?,
             let_through: map(let_through, plan.rows(), 8)?,
             plan,
@@ -87,17 +138,17 @@ impl Lanes {
         (queue < self.plan.lanes).then(|| Lane { all: Arc::clone(self), queue: queue as usize })
     }
 
-    /// Whether leases count.
-    pub(crate) fn open(self: &Arc<Self>, open: bool) {
+    /// Leases count for frames that the other interface takes.
+    pub(crate) fn open(self: &Arc<Self>, takes: Takes) {
         for lane in (0..self.plan.lanes).filter_map(|queue| self.of(queue)) {
-            lane.words()[0].store(open.into(), Ordering::Release);
+            lane.words()[TAKES].store(takes.word(), Ordering::Release);
         }
     }
 }
 
 impl Lane {
-    /// The words of the lane: whether leases count, which [`crate::Program::open_lanes`] writes; the
-    /// revision, the mask and the five words of the secret, which the worker writes.
+    /// The words of the lane: what the other interface takes, which [`crate::Program::open_lanes`] writes;
+    /// the revision, the mask and the five words of the secret, which the worker writes.
     #[must_use]
     pub fn words(&self) -> &Line {
         &self.part::<Line>(&self.all.lanes, 1)[0]
@@ -133,6 +184,11 @@ impl Lane {
 }
 
 /// What is made of atomic words alone.
-trait Words {}
-impl Words for AtomicU64 {}
-impl Words for Line {}
+///
+/// # Safety
+/// All bits are values of it, also while another process writes them, and it needs no more than page alignment.
+unsafe trait Words {}
+// SAFETY: an atomic integer has no invalid value, and is read and written whole.
+unsafe impl Words for AtomicU64 {}
+// SAFETY: an array of them.
+unsafe impl Words for Line {}

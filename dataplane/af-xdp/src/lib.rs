@@ -35,7 +35,7 @@ pub use counts::{Counts, Faults, Statistics};
 pub use error::Error;
 pub use frame::{Frame, FreeList, Packet};
 pub use interface::Interface;
-pub use lane::{LANE_ROWS, Lane, LanePlan, Line};
+pub use lane::{LANE_ROWS, Lane, LanePlan, Line, Takes};
 pub use nic::{Channels, Feature, Ring, Rings, XdpSupport};
 pub use pages::LargePages;
 pub use program::{AttachMode, FailMode, Program, Unserved};

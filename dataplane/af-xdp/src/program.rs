@@ -29,7 +29,7 @@ use rustix::io::Errno;
 use crate::Error;
 use crate::attach::{self, Attached, Attachment, NAME, attached, by_id};
 use crate::interface::{Interface, permission};
-use crate::lane::{Lane, LanePlan, Lanes};
+use crate::lane::{Lane, LanePlan, Lanes, Takes};
 use crate::live::{self, Ingress};
 use crate::socket::Socket;
 
@@ -106,7 +106,7 @@ impl Program {
             .map_max_entries("limits", queues.max(1))
             .map_max_entries("valves", queues.max(1))
             .map_max_entries("lanes", sizes.lanes)
-            .map_max_entries("leases", sizes.lanes * sizes.leases)
+            .map_max_entries("leases", sizes.places())
             .map_max_entries("tags", sizes.tags())
             .map_max_entries("let_through", sizes.rows())
             .load(OBJECT)
@@ -149,12 +149,14 @@ impl Program {
         self.lanes.as_ref()?.of(queue)
     }
 
-    /// Whether leases count from now on: only where the other interface takes redirected frames
-    /// ([`crate::XdpSupport::transmit`]), for it drops them otherwise. Closed to begin with.
-    pub fn open_lanes(&self, open: bool) {
+    /// Leases count from now on for the frames that the other interface takes: where it takes redirected ones
+    /// at all ([`crate::XdpSupport::transmit`]), and some drivers only from as many CPUs as they have queues. It
+    /// drops the rest. Nothing is taken to begin with.
+    pub fn open_lanes(&self, takes: Takes) {
         // The program reads leases word by word, and relies on the order of reads that x86 keeps.
+        let takes = if cfg!(target_arch = "x86_64") { takes } else { Takes::NOTHING };
         if let Some(lanes) = self.lanes.as_ref() {
-            lanes.open(open && cfg!(target_arch = "x86_64"));
+            lanes.open(takes);
         }
     }
 
@@ -395,7 +397,6 @@ fn unsupported(source: &std::io::Error) -> bool {
     source.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error())
 }
 
-/// Errors of the loader name their cause in their source.
 /// What a driver means that does not take a program.
 fn refusal(errno: Errno) -> &'static str {
     match errno {
@@ -408,6 +409,7 @@ fn refusal(errno: Errno) -> &'static str {
     }
 }
 
+/// Errors of the loader name their cause in their source.
 fn failed(operation: &'static str, error: &dyn std::error::Error) -> Error {
     let detail = match error.source() {
         Some(source) => format!("{error}: {source}"),

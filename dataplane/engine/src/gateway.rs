@@ -284,8 +284,14 @@ impl Gateway {
                     }
                 });
             let Some(gone) = gone else {
-                let up = links.map(|link| link.is_ok_and(|link| link.up));
-                return self.state.served(|interfaces| open_lanes(interfaces, up));
+                // A worker that hangs does not end its leases when a change asks it to.
+                let taken = self.state.desk().taken();
+                let links = links.each_ref().map(|link| link.as_ref().ok());
+                let links = match links {
+                    [Some(outside), Some(inside)] if taken => Some([outside, inside]),
+                    _ => None,
+                };
+                return self.state.served(|interfaces| open_lanes(interfaces, links));
             };
             say(format_args!("{gone}: nothing is forwarded until both are there again"));
             self.crew.stop();

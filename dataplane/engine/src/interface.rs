@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use af_xdp_rs::{
     AttachMode, Attached, FailMode as Fail, Interface as Link, LanePlan, Mode, Program, Socket,
-    UmemConfig,
+    Takes, UmemConfig,
 };
 
 pub(crate) use self::queue::{serve, unserve, wires};
@@ -96,7 +96,8 @@ impl Pair {
         });
         match attached {
             Ok(()) => {
-                open_lanes(&self.interfaces, self.interfaces.each_ref().map(|one| one.link.up));
+                let [outside, inside] = &self.interfaces;
+                open_lanes(&self.interfaces, Some([&outside.link, &inside.link]));
             }
             Err(_) => self.interfaces.iter().for_each(Interface::retreat),
         }
@@ -221,14 +222,15 @@ impl Interface {
     }
 }
 
-/// Lets leases count where the interface that their packets go to is up and takes redirected frames now: what
-/// a driver says (Linux 6.3), for it would drop them otherwise.
-pub(crate) fn open_lanes(interfaces: &[Interface], up: [bool; 2]) {
-    let ([outside, inside], [outside_up, inside_up]) = (interfaces, up) else { return };
-    for (from, to, up) in [(outside, inside, inside_up), (inside, outside, outside_up)] {
-        let takes = up && to.link.xdp().ok().flatten().is_some_and(|support| support.transmit);
+/// Lets leases count for the frames that the interface that they go to takes now, as `links` show both of them;
+/// for none without. A driver drops the rest.
+pub(crate) fn open_lanes(interfaces: &[Interface], links: Option<[&Link; 2]>) {
+    let [outside, inside] = interfaces else { return };
+    let [to_outside, to_inside] = links.map_or([Takes::NOTHING; 2], |links| links.map(Takes::of));
+    for (from, takes) in [(outside, to_inside), (inside, to_outside)] {
         let program = lock(&from.program);
-        program.open_lanes(takes && program.attached_as() == Some(Attached::Native));
+        let native = program.attached_as() == Some(Attached::Native);
+        program.open_lanes(if native { takes } else { Takes::NOTHING });
     }
 }
 

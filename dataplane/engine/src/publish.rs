@@ -98,18 +98,16 @@ impl Taken {
 
 impl Reader {
     /// Takes the ruleset that is in force: one atomic load. Another one than before is shown to `turn` before
-    /// it counts as taken. `true` when it numbers its domains otherwise than the one before.
+    /// it counts as taken.
     #[inline]
-    pub(crate) fn refresh(&mut self, turn: impl FnOnce(&Ruleset)) -> bool {
+    pub(crate) fn refresh(&mut self, turn: impl FnOnce(&Ruleset)) {
         let next = self.cache.load();
         if Arc::ptr_eq(next, &self.current) {
-            return false;
+            return;
         }
-        let renumbered = next.legend().domains() != self.current.legend().domains();
         self.current = Arc::clone(next);
         turn(&self.current);
         self.taken.store(self.current.revision().0, Ordering::Release);
-        renumbered
     }
 
     /// The ruleset of the last refresh.

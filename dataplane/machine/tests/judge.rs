@@ -137,6 +137,10 @@ fn outside(facts: &mut Facts) -> &mut Link {
     facts.links[0].as_mut().unwrap()
 }
 
+fn inside(facts: &mut Facts) -> &mut Link {
+    facts.links[1].as_mut().unwrap()
+}
+
 fn both(facts: &mut Facts, change: fn(&mut Link)) {
     facts.links.iter_mut().flatten().for_each(change);
 }
@@ -226,6 +230,11 @@ const CASES: &[Case] = &[
     (|facts, _| {
         outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });
     }, "leases", Grade::Advice, "gro on"),
+    (|facts, plan| {
+        plan.busy = false;
+        outside(facts).driver = "mlx5_core".into();
+        inside(facts).nic.queues[1].irq.as_mut().unwrap().effective = vec![2];
+    }, "leases", Grade::Advice, "ethtool -L eth0 combined 4"),
     (|facts, plan| {
         (plan.fail_open, plan.leases) = (true, 0);
         outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });

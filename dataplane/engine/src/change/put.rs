@@ -66,6 +66,12 @@ impl Desk {
         Some(begun.elapsed())
     }
 
+    /// Whether every worker judges by the ruleset in force.
+    pub(crate) fn taken(&self) -> bool {
+        let publisher = &lock(&self.book).publisher;
+        publisher.taken().by_all(publisher.current().revision())
+    }
+
     /// Writes an entry to the disk, if there is a history there; what went wrong.
     pub(super) fn shelve(&self, entry: &Entry) -> Option<String> {
         let shelf = lock(self.shelf.as_ref()?);

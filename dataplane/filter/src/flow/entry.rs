@@ -100,11 +100,22 @@ impl Entry {
     /// A packet that arrived on `side` changes nothing but the time, as most do.
     #[inline]
     pub(crate) fn settled(&self, side: Side, step: Step, (now_ms, renew_ms): (u32, u32)) -> bool {
+        self.stays(side, step) && !(self.egress() && self.due(now_ms, renew_ms))
+    }
+
+    /// A packet that arrived on `side` leaves the connection as it is.
+    #[inline]
+    pub(crate) fn stays(&self, side: Side, step: Step) -> bool {
         let progress = self.progress();
         let open = progress.state == State::Open;
         let plain = matches!(step, Step::Segment | Step::Datagram | Step::Query | Step::Answer);
-        let asks = self.egress()
-            && (step == Step::Segment && !open || now_ms.wrapping_sub(self.renewed_ms) >= renew_ms);
+        let asks = self.egress() && step == Step::Segment && !open;
         plain && (open || progress.waits(side)) && !asks
+    }
+
+    /// Its pinhole was last renewed so long ago.
+    #[inline]
+    pub(crate) fn due(&self, now_ms: u32, after_ms: u32) -> bool {
+        now_ms.wrapping_sub(self.renewed_ms) >= after_ms
     }
 }

@@ -17,4 +17,4 @@ pub(crate) use key::Key;
 pub(crate) use progress::{Progress, State};
 pub(crate) use table::Table;
 pub use timeouts::Timeouts;
-pub(crate) use timeouts::{Lives, Row, Timing};
+pub(crate) use timeouts::{Lives, RENEW_MS, Row, Timing};

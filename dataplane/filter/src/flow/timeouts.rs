@@ -93,7 +93,7 @@ pub(crate) struct Lives {
 }
 
 /// Renewing costs a hash and two cache lines; this often it does not count.
-const RENEW_MS: u32 = 4_000;
+pub(crate) const RENEW_MS: u32 = 4_000;
 
 impl Lives {
     pub(crate) fn new(timeouts: &Timeouts) -> Self {

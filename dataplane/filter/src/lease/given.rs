@@ -6,23 +6,27 @@ use std::sync::atomic::Ordering;
 
 use lookup::Proto;
 
-use super::{LANE_ROWS, Lane, Line};
+use super::{LANE_ROWS, Lane};
+use crate::flow::RENEW_MS;
 use crate::parse::{Packet, Step};
 use crate::process::Burst;
 use crate::{Family, Now};
 
 /// A tick is 2^20 ns, the program's unit of time.
 const TICK_BITS: u32 = 20;
+/// Ticks that a term may have to go: more than the longest, and what has more is over.
+const LONGEST_TERM: u32 = 4096;
+const _: () = assert!((LONGEST_TERM as u64) << TICK_BITS > 1_050_000 * RENEW_MS as u64);
 
 // Words of a lane and of a lease.
-const OPEN: usize = 0;
+const TAKES: usize = 0;
 const REVISION: usize = 1;
 const MASK: usize = 2;
 const SECRET: usize = 3;
-pub(super) const TERM: usize = 0;
-pub(super) const KEY: usize = 1;
-pub(super) const USE: usize = 6;
-pub(super) const MARK: usize = 7;
+const TERM: usize = 0;
+const KEY: usize = 1;
+const USE: usize = 6;
+const MARK: usize = 7;
 
 /// Words of a key in a lease.
 pub(super) type Words = [u64; 5];
@@ -37,6 +41,8 @@ pub(super) struct Given {
     pub(super) count: usize,
     /// The one that leases must be of to count; 0: none.
     pub(super) revision: u32,
+    /// What the program was told of it.
+    told: u32,
     /// What was counted of [`Lane::let_through`] so far.
     pub(super) counted: Box<[u64]>,
     /// Nanoseconds of the program's clock when the worker's begins.
@@ -52,20 +58,17 @@ pub(super) struct Held {
     /// The hash of its flow's key, and its slot in the flow table plus one; 0: nobody.
     pub(super) hash: u64,
     pub(super) slot: u32,
-    /// Its packets that the flow has counted.
+    /// What of [`Given::used`] flows have counted.
     pub(super) packets: u32,
 }
 
 impl Given {
-    /// An empty lane. What a worker before left in it means nothing any more.
+    /// An empty lane. What a worker before left in it means nothing any more: no tag leads there.
     pub(super) fn new(lane: Box<dyn Lane>, secret: [u64; 5], origin_ns: u64) -> Self {
-        let leases = lane.leases();
-        leases.iter().for_each(|lease| lease[TERM].store(0, Ordering::Release));
-        lane.tags().iter().for_each(|tags| tags.store(0, Ordering::Release));
-        let used = |lease: &Line| lease[USE].load(Ordering::Relaxed) as u32;
-        let held = leases.iter().map(|lease| Held { packets: used(lease), ..Held::default() });
-        let held = held.collect::<Box<[_]>>();
         let words = lane.words();
+        words[REVISION].store(0, Ordering::SeqCst);
+        lane.tags().iter().for_each(|tags| tags.store(0, Ordering::Release));
+        let held = vec![Held::default(); lane.leases().len()].into_boxed_slice();
         words[MASK].store(held.len().saturating_sub(2) as u64, Ordering::Release);
         for (word, secret) in words[SECRET..].iter().zip(secret) {
             word.store(secret, Ordering::Release);
@@ -77,6 +80,7 @@ impl Given {
             held,
             count: 0,
             revision: 0,
+            told: 0,
             counted,
             origin_ns,
             cursor: 0,
@@ -86,13 +90,16 @@ impl Given {
 
     #[inline]
     pub(super) fn open(&self) -> bool {
-        self.lane.words()[OPEN].load(Ordering::Relaxed) != 0
+        self.lane.words()[TAKES].load(Ordering::Relaxed) != 0
     }
 
     /// Tells the program which leases count. Without any it reads no header.
-    pub(super) fn tell(&self) {
+    pub(super) fn tell(&mut self) {
         let revision = if self.count > 0 { self.revision } else { 0 };
-        self.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
+        if revision != self.told {
+            self.told = revision;
+            self.lane.words()[REVISION].store(revision.into(), Ordering::SeqCst);
+        }
     }
 
     /// The first of the two places of a key, as the program finds it, and its tag.
@@ -109,7 +116,7 @@ impl Given {
     }
 
     /// Lets a place be found by this tag; by none of 0.
-    pub(super) fn tag(&self, place: usize, tag: u8) {
+    fn tag(&self, place: usize, tag: u8) {
         let word = &self.lane.tags()[place / 8];
         let mut tags = word.load(Ordering::Relaxed).to_le_bytes();
         tags[place % 8] = tag;
@@ -117,7 +124,7 @@ impl Given {
     }
 
     /// What the program's clock says.
-    pub(super) fn tick(&self, now: Now) -> u32 {
+    fn tick(&self, now: Now) -> u32 {
         (self.origin_ns.wrapping_add(now.mono_ms * 1_000_000) >> TICK_BITS) as u32
     }
 
@@ -134,21 +141,39 @@ impl Given {
         u64::from(self.tick(burst.now).wrapping_add(ticks)) << 32 | u64::from(burst.revision.0)
     }
 
-    /// Whether a lease counts now.
+    /// Whether somebody has a lease that counts now.
     pub(super) fn runs(&self, place: usize, burst: &Burst<'_>) -> bool {
         let term = self.lane.leases()[place][TERM].load(Ordering::Relaxed);
-        let left = ((term >> 32) as u32).wrapping_sub(self.tick(burst.now)).cast_signed();
-        term as u32 == burst.revision.0 && left > 0
+        // One less than what is left, so that nothing left is the most of all.
+        let left = ((term >> 32) as u32).wrapping_sub(self.tick(burst.now)).wrapping_sub(1);
+        self.held[place].slot > 0 && term as u32 == burst.revision.0 && left < LONGEST_TERM
+    }
+
+    /// Whether a lease is for this key.
+    pub(super) fn is_for(&self, place: usize, words: &Words) -> bool {
+        let key = &self.lane.leases()[place][KEY..USE];
+        key.iter().zip(words).all(|(word, own)| word.load(Ordering::Relaxed) == *own)
+    }
+
+    /// Packets that the program ever let through by leases at a place, wrapping, and above them the tick of the
+    /// last one.
+    pub(super) fn used(&self, place: usize) -> u64 {
+        self.lane.leases()[place][USE].load(Ordering::Relaxed)
     }
 
     /// A mark that was not there before, of this row.
-    pub(super) fn mark(&self, place: usize, row: usize) -> u64 {
+    fn mark(&self, place: usize, row: usize) -> u64 {
         let before = self.lane.leases()[place][MARK].load(Ordering::Relaxed);
         (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
     }
 
-    /// A lease: no reader may find a term with half a key.
-    pub(super) fn write(&self, place: usize, words: &Words, (term, row, tag): (u64, usize, u8)) {
+    /// Gives a lease at a place that nobody has; no reader may find a term with half a key.
+    pub(super) fn give(
+        &mut self,
+        place: usize,
+        held: Held,
+        (words, term, row, tag): (&Words, u64, usize, u8),
+    ) {
         let lease = &self.lane.leases()[place];
         lease[TERM].store(0, Ordering::Release);
         lease[MARK].store(self.mark(place, row), Ordering::Release);
@@ -157,6 +182,23 @@ impl Given {
         }
         lease[TERM].store(term, Ordering::Release);
         self.tag(place, tag);
+        self.held[place] = held;
+        self.count += 1;
+        self.tell();
+    }
+
+    /// A lease goes on.
+    pub(super) fn extend(&self, place: usize, term: u64) {
+        self.lane.leases()[place][TERM].store(term, Ordering::Release);
+    }
+
+    /// Takes a lease back that somebody has.
+    pub(super) fn take_back(&mut self, place: usize) {
+        self.lane.leases()[place][TERM].store(0, Ordering::Release);
+        self.tag(place, 0);
+        self.held[place].slot = 0;
+        self.count -= 1;
+        self.tell();
     }
 }
 

@@ -27,7 +27,7 @@ use arrayvec::ArrayVec;
 use lookup::{Proto, Ruleset, Side};
 use siphasher::sip::SipHasher13;
 
-use self::given::{Given, Held, KEY, TERM, USE, Words, words};
+use self::given::{Given, Held, Words, words};
 use crate::flow::Key;
 use crate::parse::{Packet, Step};
 use crate::process::{Burst, Filter};
@@ -38,7 +38,8 @@ pub type Line = [AtomicU64; 8];
 
 /// What a worker shares with the XDP program for one direction of its queue.
 pub trait Lane: Debug + Send {
-    /// Whether leases count, which others write; their revision, a mask, and five words of a secret.
+    /// What the other interface takes, which others write: 0 is nothing; the revision, a mask, and five words
+    /// of a secret.
     fn words(&self) -> &Line;
     /// Leases: term, five words of the key, use, mark. A power of two, at least 8.
     fn leases(&self) -> &[Line];
@@ -56,7 +57,11 @@ const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
 /// Packets with which a flow is worth a lease: more than a question with its answer, or a handshake.
 const WORTH: u32 = 4;
 /// Every lease is tended once in so many milliseconds: four times in the longest term.
-const ROUND_MS: usize = 1000;
+const ROUND_MS: u64 = 1000;
+/// After a pause the round goes on where it was, for no longer than so many milliseconds: what lapsed meanwhile
+/// can wait.
+const TURN_MS: u64 = 20;
+
 /// The lanes of a worker, and flows of the burst that are to get a lease.
 #[derive(Debug)]
 pub(crate) struct Leases {
@@ -166,29 +171,27 @@ impl Filter {
         let Some(left_ms) = self.settled_ms(burst, *slot, key) else { return };
         let row = self.tally.index(self.table.entry(*slot).domain());
         let hash = self.hasher.hash(key);
+        let slot = *slot as u32 + 1;
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
-        let term = given.term(burst, left_ms);
         let (first, tag) = given.place(words);
         let places = [first, first + 1];
-        let has = |place: usize| given.lane.leases()[place][KEY..USE].iter().zip(words);
-        let own = |place: usize| has(place).all(|(word, own)| word.load(Ordering::Relaxed) == *own);
         // Its own place, where what ran may have lapsed; else one where nothing runs.
-        let place = places.into_iter().find(|place| own(*place));
+        let place = places.into_iter().find(|place| given.is_for(*place, words));
         let place = place.or(places.into_iter().find(|place| !given.runs(*place, burst)));
         let Some(place) = place else { return };
         let held = given.held[place];
-        let known = held.slot > 0 && held.hash == hash;
-        if known && given.runs(place, burst) {
+        if held.slot == slot && held.hash == hash && given.runs(place, burst) {
             return; // a packet from before the lease
         }
-        given.write(place, words, (term, row, tag));
-        if held.slot == 0 {
-            given.count += 1;
-            given.tell();
+        if held.slot > 0 {
+            self.count_use(burst, place);
         }
-        let used = given.lane.leases()[place][USE].load(Ordering::Relaxed) as u32;
-        let packets = if known { held.packets } else { used };
-        given.held[place] = Held { hash, slot: *slot as u32 + 1, packets };
+        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
+        if held.slot > 0 {
+            given.take_back(place);
+        }
+        let held = Held { hash, slot, packets: given.used(place) as u32 };
+        given.give(place, held, (words, given.term(burst, left_ms), row, tag));
     }
 
     /// How long the packets of a flow from one side will change nothing but the time: milliseconds.
@@ -201,8 +204,8 @@ impl Filter {
         if !entry.settled(burst.side, plain(key), (burst.now_ms, renew_ms)) {
             return None;
         }
-        let due_ms = burst.now_ms.wrapping_sub(entry.renewed_ms);
-        Some(if entry.egress() { renew_ms - due_ms } else { renew_ms })
+        let since_ms = burst.now_ms.wrapping_sub(entry.renewed_ms);
+        Some(if entry.egress() { renew_ms - since_ms } else { renew_ms })
     }
 
     /// Bounded work between bursts, with [`Filter::housekeep`]: counts what was let through, and extends
@@ -216,8 +219,9 @@ impl Filter {
             let burst = Burst::new(rules, now, side);
             let Some(given) = &mut self.leases.lanes[side as usize] else { continue };
             let places = given.held.len();
-            let since_ms = (now.mono_ms.saturating_sub(given.tended_ms) as usize).min(ROUND_MS);
-            let end = (given.cursor + (places * since_ms).div_ceil(ROUND_MS)).min(places);
+            let since_ms = now.mono_ms.saturating_sub(given.tended_ms).min(TURN_MS);
+            let due = (places as u64 * since_ms).div_ceil(ROUND_MS) as usize;
+            let end = (given.cursor + due).min(places);
             let cursor = std::mem::replace(&mut given.cursor, if end == places { 0 } else { end });
             given.tended_ms = now.mono_ms;
             for place in cursor..end {
@@ -227,63 +231,68 @@ impl Filter {
     }
 
     fn tend_place(&mut self, burst: &Burst<'_>, place: usize) {
-        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
-        let held = &mut given.held[place];
-        let Some(slot) = held.slot.checked_sub(1) else { return };
-        let (slot, hash) = (slot as usize, held.hash);
-        let used = given.lane.leases()[place][USE].load(Ordering::Relaxed);
-        let packets = (used as u32).wrapping_sub(held.packets);
-        held.packets = used as u32;
-        if packets == 0 && given.runs(place, burst) {
+        let Some(given) = &self.leases.lanes[burst.side as usize] else { return };
+        let (held, runs) = (given.held[place], given.runs(place, burst));
+        if held.slot == 0 {
+            return;
+        }
+        let used = self.count_use(burst, place);
+        if runs && !used {
             return; // silent: it may go on, or lapse
         }
-        let seen_ms = given.ms(used, burst.now);
-        let key = self.table.entry(slot).key;
-        let left_ms = if packets > 0 && self.hasher.hash(&key) == hash {
-            self.seen(burst, (slot, &key), (packets, seen_ms))
-        } else {
-            None
-        };
+        // What lapsed is not revived: its flow was not judged meanwhile.
+        let left_ms = if runs { self.goes_on(burst, held) } else { None };
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
-        if let Some(left_ms) = left_ms {
-            let term = given.term(burst, left_ms);
-            given.lane.leases()[place][TERM].store(term, Ordering::Release);
-        } else {
-            given.lane.leases()[place][TERM].store(0, Ordering::Release);
-            given.tag(place, 0);
-            given.held[place].slot = 0;
-            given.count -= 1;
-            given.tell();
+        match left_ms {
+            Some(left_ms) => given.extend(place, given.term(burst, left_ms)),
+            None => given.take_back(place),
         }
     }
 
-    /// The program let packets of a flow through: what hits do. How long it may go on, if it may.
-    fn seen(
-        &mut self,
-        burst: &Burst<'_>,
-        (slot, key): (usize, &Key),
-        (packets, seen_ms): (u32, u32),
-    ) -> Option<u32> {
-        if !self.table.holds(slot, key) {
-            return None;
+    /// The slot of the flow that has a lease, and its key, unless it was forgotten.
+    fn flow_of(&mut self, held: Held) -> Option<(usize, Key)> {
+        let slot = held.slot.checked_sub(1)? as usize;
+        let key = self.table.entry(slot).key;
+        (self.hasher.hash(&key) == held.hash && self.table.holds(slot, &key)).then_some((slot, key))
+    }
+
+    /// Whether the program let packets through by a lease since the last time; its flow counts them, as those
+    /// that came here.
+    fn count_use(&mut self, burst: &Burst<'_>, place: usize) -> bool {
+        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return false };
+        let (used, held) = (given.used(place), given.held[place]);
+        let packets = (used as u32).wrapping_sub(held.packets);
+        if packets == 0 {
+            return false;
         }
+        given.held[place].packets = used as u32;
+        let seen_ms = given.ms(used, burst.now);
+        if let Some((slot, _)) = self.flow_of(held) {
+            let entry = self.table.entry(slot);
+            entry.packets = entry.packets.saturating_add(packets);
+            // A packet that came here meanwhile may be a later one.
+            if seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0 {
+                entry.seen_ms = seen_ms;
+            }
+        }
+        true
+    }
+
+    /// How long the lease of a flow that is in use may go on, if it may.
+    fn goes_on(&mut self, burst: &Burst<'_>, held: Held) -> Option<u32> {
+        let (slot, key) = self.flow_of(held)?;
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
-        entry.packets = entry.packets.saturating_add(packets);
-        let step = plain(key);
-        if !entry.settled(burst.side, step, (entry.renewed_ms, renew_ms)) {
+        let step = plain(&key);
+        if !entry.stays(burst.side, step) {
             return None;
-        }
-        // A packet that came here meanwhile may be a later one.
-        if seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0 {
-            entry.seen_ms = seen_ms;
         }
         // Before it must, or the lease would be over until the next packet has come here.
-        let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms / 2;
-        if entry.egress() && due && !self.consult(burst, slot, step) {
+        let due = entry.egress() && entry.due(burst.now_ms, renew_ms / 2);
+        if due && !self.consult(burst, slot, step) {
             return None;
         }
-        self.settled_ms(burst, slot, key)
+        self.settled_ms(burst, slot, &key)
     }
 
     /// Counts what the program let through since the last time: received, and forwarded as allowed.

@@ -62,8 +62,9 @@ impl Driver {
 
     fn runs(&self, lease: &Line, now_ns: u64) -> bool {
         let term = lease[0].load(Relaxed);
-        let left = ((term >> 32) as u32).wrapping_sub((now_ns >> 20) as u32).cast_signed();
-        u64::from(term as u32) == self.0.words[1].load(Relaxed) && left > 0
+        let left = ((term >> 32) as u32).wrapping_sub((now_ns >> 20) as u32).wrapping_sub(1);
+        let revision = self.0.words[1].load(Relaxed);
+        revision != 0 && u64::from(term as u32) == revision && left < 4096
     }
 
     /// Whether the driver lets a frame through.

@@ -11,6 +11,8 @@ use crate::workers::{self, Packet, STEP_MS, TIMES, build, many};
 
 /// When the worker's clock began, of the driver's.
 const ORIGIN_NS: u64 = 5_000_000_000_123;
+/// Milliseconds of the worker's round of all its leases that it makes up for at once.
+const TURN_MS: u64 = 20;
 /// Packets until a flow is worth a lease.
 const WORTH: usize = 4;
 
@@ -71,11 +73,13 @@ impl Leasing {
         self.passes(side, frame)
     }
 
-    /// Time passes, and the workers do what is due every second.
+    /// Time passes, and the workers do what is due. Nothing is sent meanwhile, so only the first round of
+    /// their leases finds any in use: that one turn by turn, what follows by seconds.
     fn pass_ms(&mut self, ms: u64) {
-        let end_ms = self.lab.now_ms + ms;
-        while self.lab.now_ms < end_ms {
-            self.lab.now_ms = end_ms.min(self.lab.now_ms + 1000);
+        let begin_ms = self.lab.now_ms;
+        while self.lab.now_ms < begin_ms + ms {
+            let step_ms = if self.lab.now_ms < begin_ms + 1000 { TURN_MS } else { 1000 };
+            self.lab.now_ms = (begin_ms + ms).min(self.lab.now_ms + step_ms);
             self.tend();
         }
     }
@@ -96,6 +100,13 @@ impl Leasing {
 
     fn counters(&self) -> &Counters {
         self.lab.counters()
+    }
+
+    /// Packets of a domain that were allowed.
+    fn allowed(&self, domain: Option<&str>) -> u64 {
+        let mut tally = filter::DomainTally::default();
+        self.lab.workers[0].tally().add_to(&mut tally, domain, 0);
+        tally.packets.allowed
     }
 
     /// The packets of each flow that is remembered.
@@ -206,6 +217,7 @@ fn a_lane_that_is_closed_lets_nothing_through_and_gets_nothing() {
     assert!(!lab.passes(Outside, &ask));
     let lanes = drivers.map(|driver| Some(Box::new(driver) as Box<dyn Lane>));
     lab.lab.workers[0].lease_over(lanes, &lab.lab.rules, ORIGIN_NS);
+    assert!(lab.leased(Outside, &udp("198.51.100.2:999", &dns(server))));
     assert!(!lab.passes(Outside, &ask), "leases of the time before mean nothing");
     assert_eq!(lab.send(Outside, &ask), Forward);
     assert!(lab.passes(Outside, &ask));
@@ -311,12 +323,7 @@ fn every_packet_is_counted_where_it_belongs() {
     let Counters { received, forwarded, leased, .. } = *lab.counters();
     assert_eq!((received, forwarded), (2001, 2000));
     assert_eq!(leased, 2000 - 2 * WORTH as u64);
-    let mut tally = filter::DomainTally::default();
-    assert!(lab.lab.workers[0].tally().add_to(&mut tally, Some("web"), 0));
-    assert_eq!(tally.packets.allowed, 1000);
-    let mut tally = filter::DomainTally::default();
-    assert!(lab.lab.workers[0].tally().add_to(&mut tally, None, 0));
-    assert_eq!(tally.packets.allowed, 1000);
+    assert_eq!([Some("web"), None].map(|domain| lab.allowed(domain)), [1000, 1000]);
     // A flow's own packets are told when it is tended.
     lab.pass_ms(1000);
     assert_eq!(lab.flows(), [1000, 1000]);
@@ -326,9 +333,88 @@ fn every_packet_is_counted_where_it_belongs() {
     }
     lab.reload("renumbered");
     lab.send(Outside, &ask);
-    let mut tally = filter::DomainTally::default();
-    assert!(lab.lab.workers[0].tally().add_to(&mut tally, Some("web"), 0));
-    assert_eq!(tally.packets.allowed, 1011);
+    assert_eq!(lab.allowed(Some("web")), 1011);
+    lab.pass_ms(1000);
+    assert_eq!(lab.flows().iter().sum::<u32>(), 2011, "also those of before the reload");
+}
+
+#[test]
+fn a_lease_of_another_ruleset_is_never_extended() {
+    for [de, _, server, _] in ENDS {
+        let mut lab = Leasing::new("policy", 64);
+        let (ask, answer) = (udp(de, &dns(server)), udp(&dns(server), de));
+        assert!(lab.leased(Outside, &ask) && lab.leased(Inside, &answer));
+        assert!(lab.passes(Inside, &answer));
+        // The same service is another domain's now; one direction alone is judged anew.
+        lab.reload("moved");
+        lab.tend();
+        let before = lab.allowed(Some("web"));
+        assert_eq!(lab.send(Outside, &ask), Forward);
+        lab.pass_ms(1100);
+        assert!(!lab.passes(Inside, &answer), "used before the reload, not judged since");
+        for _ in 0..2 * WORTH {
+            lab.send(Inside, &answer);
+        }
+        assert!(lab.passes(Inside, &answer));
+        lab.tend();
+        assert_eq!(lab.allowed(Some("web")), before);
+        assert_eq!(lab.allowed(Some("names")), 2 + 2 * WORTH as u64);
+    }
+}
+
+#[test]
+fn a_worker_that_comes_late_renews_no_pinhole() {
+    for [de, _, _, client] in ENDS {
+        let mut lab = Leasing::over(Lab::with("policy", 2, 1024, 1000), 64);
+        let (out, back) = (udp(client, de), udp(de, client));
+        assert!(lab.leased(Inside, &out));
+        // Nobody tends the lease, which was used just now, for most of the 30 s that an answer has.
+        lab.lab.now_ms += 25_000;
+        lab.pass_ms(4_000);
+        assert_eq!(lab.send_to(1, Outside, &back), Forward);
+        let mut lab = Leasing::over(Lab::with("policy", 2, 1024, 1000), 64);
+        assert!(lab.leased(Inside, &out));
+        lab.lab.now_ms += 25_000;
+        lab.pass_ms(6_000);
+        assert_eq!(lab.send_to(1, Outside, &back), Drop, "31 s after the last packet");
+    }
+}
+
+#[test]
+fn a_term_is_over_for_ever() {
+    let [de, _, server, _] = ENDS[0];
+    let ask = udp(de, &dns(server));
+    let mut lab = Leasing::new("policy", 64);
+    assert!(lab.leased(Outside, &ask));
+    // The program's ticks go round in 52 days; only the last 4 s before the term are its own.
+    for days in 1..52 {
+        let later_ns = lab.now_ns() + days * 24 * 3600 * 1_000_000_000;
+        assert!(!lab.driver(0, Outside).passes(&ask, later_ns), "after {days} days");
+    }
+    lab.lab.now_ms += 27 * 24 * 3600 * 1000;
+    assert!(!lab.passes(Outside, &ask));
+    assert!(lab.leased(Outside, &ask), "it takes the place of the one that lapsed");
+}
+
+#[test]
+fn a_flow_that_gives_its_place_to_another_has_counted_its_packets() {
+    let [_, _, server, _] = ENDS[0];
+    let ask = |n: usize| udp(&format!("198.51.100.{n}:{}", 1000 + n), &dns(server));
+    let mut lab = Leasing::new("policy", 8);
+    let mut sent = 0;
+    for round in 0..20 {
+        for n in 0..10 {
+            for _ in 0..2 * WORTH {
+                assert_eq!(lab.send(Outside, &ask(10 * round + n)), Forward);
+                sent += 1;
+            }
+        }
+        // Nobody tends those that lapse meanwhile.
+        lab.lab.now_ms += 1_000;
+    }
+    lab.pass_ms(1_000);
+    assert!(lab.counters().leased > 100, "{} of {sent}", lab.counters().leased);
+    assert_eq!(lab.flows().iter().map(|packets| u64::from(*packets)).sum::<u64>(), sent);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! The policy, its databases, and what happens when nobody judges.
 
+use af_xdp_rs::Takes;
+
 use super::Case;
-use crate::finding::{Finding, Grade, hand};
+use crate::{
+    facts::Link,
+    finding::{Finding, Grade, hand},
+};
 
 pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = vec![policy(case)];
@@ -87,16 +92,47 @@ fn leases(case: &Case<'_>) -> Option<Finding> {
     if case.plan.leases == 0 {
         return None;
     }
-    let deaf = deaf(case);
     let why = "packets of established flows pass in the driver, without the worker, where the other \
                interface takes redirected frames; else they take several times as long";
-    let is = if deaf.is_empty() {
-        "frames can pass".to_owned()
+    let deaf = deaf(case);
+    let (is, way) = if !deaf.is_empty() {
+        let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
+                   or [workers] leases = 0";
+        (
+            Some(format!("{} takes no frames from the other side", deaf.join(" and "))),
+            way.to_owned(),
+        )
+    } else if let Some((from, to, cpus)) = far(case) {
+        let most = cpus.saturating_sub(1);
+        let is = format!(
+            "{} takes frames of CPUs 0 to {most} alone, and interrupts of {} run on others",
+            to.name, from.name
+        );
+        let way = format!(
+            "as many queues as CPUs (ethtool -L {} combined {}), or interrupts of {} on CPUs 0 to {most}",
+            to.name,
+            case.facts.topology.cores.len(),
+            from.name
+        );
+        (Some(is), way)
     } else {
-        format!("{} takes no frames from the other side", deaf.join(" and "))
+        (None, String::new())
     };
-    let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
-               or [workers] leases = 0";
+    let fine = is.is_none();
+    let is = is.unwrap_or_else(|| "frames can pass".to_owned());
     let finding = Finding::new("leases", "gateway.toml", is, "frames can pass", why);
-    Some(finding.unless(deaf.is_empty(), Grade::Advice, [hand(way)]))
+    Some(finding.unless(fine, Grade::Advice, [hand(way)]))
+}
+
+/// An interface with interrupts on CPUs from which the other one takes no redirected frames, the other one, and
+/// from how many it does.
+fn far<'a>(case: &'a Case<'_>) -> Option<(&'a Link, &'a Link, u32)> {
+    let [Some(outside), Some(inside)] = &case.facts.links else { return None };
+    [(outside, inside), (inside, outside)].into_iter().find_map(|(from, to)| {
+        let cpus = Takes::cpus(&to.driver, to.rx_queues.min(to.tx_queues));
+        let served = from.nic.queues.iter().take(case.plan.cores.len());
+        let mut places =
+            served.filter_map(|queue| queue.irq.as_ref()).flat_map(|irq| &irq.effective);
+        places.any(|cpu| *cpu >= cpus as usize).then_some((from, to, cpus))
+    })
 }
