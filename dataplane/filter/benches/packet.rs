@@ -100,7 +100,7 @@ impl Trial {
 
     /// Nanoseconds a packet, over all frames once or more.
     fn round(&mut self, row: &Row, frames: &[&[u8]]) -> f64 {
-        let times = (1_usize << if row.empty { 24 } else { 19 }).div_ceil(frames.len());
+        let times = (1_usize << if row.empty { 24 } else { 22 }).div_ceil(frames.len());
         let start_ns = on_core_ns();
         for _ in 0..times {
             self.now.mono_ms += row.wait_ms;
