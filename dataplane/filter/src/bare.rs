@@ -82,6 +82,7 @@ impl FlowTable {
         let mut found = 0;
         for (i, ((FlowKey(key), &hash), place)) in keys.iter().zip(&hashes).zip(places).enumerate()
         {
+            self.table.fetch_ahead(&places, i);
             let Some(slot) = self.table.find_at(place, hash, key) else { continue };
             if let Some(entry) = self.table.standing(slot, REVISION.0, now_ms) {
                 entry.seen_ms = now_ms;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use lookup::{ClassId, Judgement, Query, Revision, Ruleset, Side, Verdict, Vlan};
 
-use crate::ahead::fetch;
+use crate::ahead::{AHEAD, fetch};
 use crate::flow::{Hasher, Key, Lives, Table};
 use crate::lease::Leases;
 use crate::limiter::{Bucket, Hold};
@@ -153,10 +153,13 @@ impl Filter {
         self.leases.begin(side);
         self.bucket.refill(now.mono_ms);
 
-        frames.iter().filter_map(|frame| frame.first()).for_each(fetch);
+        frames.iter().take(AHEAD).filter_map(|frame| frame.first()).for_each(fetch);
         let mut packets = ArrayVec::<Packet, BURST>::new();
         let mut hashes = [0; BURST];
-        for (frame, hash) in frames.iter().zip(&mut hashes) {
+        for (i, (frame, hash)) in frames.iter().zip(&mut hashes).enumerate() {
+            if let Some(head) = frames.get(i + AHEAD).and_then(|frame| frame.first()) {
+                fetch(head);
+            }
             packets.push(Packet::UNREAD);
             let Some(packet) = packets.last_mut() else { break };
             parse(frame, side, packet);
@@ -173,6 +176,7 @@ impl Filter {
         let mut hits = 0_u64;
         let mut misses = Misses::default();
         for (i, ((packet, &hash), place)) in packets.iter().zip(&hashes).zip(places).enumerate() {
+            self.table.fetch_ahead(&places, i);
             if packet.fate == Fate::Judge {
                 let slot = self.table.find_at(place, hash, &packet.key);
                 // A first fragment waits for its turn, lest one before it follows it.

@@ -20,7 +20,7 @@ use wide::u16x8;
 
 use super::{Entry, Key, Lives, State, Timing};
 use crate::BURST;
-use crate::ahead::fetch;
+use crate::ahead::{AHEAD, fetch};
 
 const WAYS: usize = 8;
 /// A bucket with so many free places takes a flow without a look at the other one.
@@ -85,7 +85,7 @@ impl Table {
         fetch(&self.tags[self.buckets(hash)[0]]);
     }
 
-    /// Where to look for the keys of a burst, for [`Table::find_at`]; asks for the entries there.
+    /// Where to look for the keys of a burst, for [`Table::find_at`]; asks for the first entries there.
     #[inline(never)]
     pub(crate) fn look(&self, hashes: &[u64]) -> [u32; BURST] {
         let hashes = &hashes[..hashes.len().min(BURST)];
@@ -102,6 +102,7 @@ impl Table {
         for (i, second) in absent {
             places[i] = self.point(second, hashes[i]);
         }
+        places.iter().take(AHEAD).for_each(|place| self.fetch_entry(*place));
         places
     }
 
@@ -110,11 +111,22 @@ impl Table {
     fn point(&self, bucket: usize, hash: u64) -> u32 {
         let same = self.tags[bucket].matches(tag(hash));
         let slot = bucket * WAYS + same.trailing_zeros() as usize % WAYS;
-        let place = if same == 0 { NOWHERE } else { slot as u32 };
+        if same == 0 { NOWHERE } else { slot as u32 }
+    }
+
+    /// Asks for the entry of a key that is some way behind key `i` of a burst.
+    #[inline]
+    pub(crate) fn fetch_ahead(&self, places: &[u32; BURST], i: usize) {
+        if let Some(place) = places.get(i + AHEAD) {
+            self.fetch_entry(*place);
+        }
+    }
+
+    #[inline]
+    fn fetch_entry(&self, place: u32) {
         if let Some(entry) = self.entries.get(place as usize) {
             fetch(entry);
         }
-        place
     }
 
     /// The slot of `key` where [`Table::look`] pointed, as long as nothing was put in since.
