@@ -189,7 +189,8 @@ fn lookup_ns(table: &Table, hasher: &Hasher, keys: &[Key]) -> f64 {
         let hashes: [u64; 64] = std::array::from_fn(|i| hasher.hash(&batch[i]));
         hashes.iter().for_each(|&hash| table.fetch_tags(hash));
         let places = table.look(&hashes);
-        for ((&hash, key), place) in hashes.iter().zip(batch).zip(places) {
+        for (i, ((&hash, key), place)) in hashes.iter().zip(batch).zip(places).enumerate() {
+            table.fetch_ahead(&places, i);
             found += usize::from(table.find_at(place, hash, key).is_some());
         }
     }
