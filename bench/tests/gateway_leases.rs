@@ -67,25 +67,46 @@ fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
     settle(gateway);
 }
 
+/// What a test does while flows from Germany pass by leases, for so long in all.
+fn under_load(
+    length: Duration,
+    deed: impl FnOnce(&mut Gateway, &mut Sink),
+) -> Option<(Lab, Gateway, Sink)> {
+    let (lab, mut gateway, mut sink) = leasing(&policy())?;
+    let flows = datagrams();
+    thread::scope(|scope| {
+        let load = scope.spawn(|| offer(&lab, &flows, length));
+        thread::sleep(ms(600));
+        assert!(gateway.status().unwrap().leased > RATE / 4);
+        deed(&mut gateway, &mut sink);
+        load.join().unwrap();
+    });
+    Some((lab, gateway, sink))
+}
+
+/// How many packets arrive from now on, for so long.
+fn arriving(sink: &mut Sink, length: Duration) -> u64 {
+    // What is between the gateway and the sink at this moment.
+    thread::sleep(ms(5));
+    sink.reset().unwrap();
+    thread::sleep(length);
+    sink.total().unwrap().packets
+}
+
+fn allowing(country: &str) -> String {
+    policy().replace(r#"["DE"]"#, &format!(r#"["{country}"]"#))
+}
+
 /// When the answer to a reload is there, nothing more passes that the new policy drops.
 #[test]
 fn a_reload_ends_leases_before_it_is_answered() {
-    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
-    let flows = datagrams();
-    thread::scope(|scope| {
-        let load = scope.spawn(|| offer(&lab, &flows, ms(2500)));
-        thread::sleep(ms(1000));
-        assert!(gateway.status().unwrap().leased > RATE / 4);
-        for (countries, passes) in [("US", false), ("DE", true), ("US", false)] {
-            gateway.reload(&policy().replace(r#"["DE"]"#, &format!(r#"["{countries}"]"#))).unwrap();
-            // What is between the gateway and the sink at that moment.
-            thread::sleep(ms(5));
-            sink.reset().unwrap();
-            thread::sleep(ms(200));
-            assert_eq!(sink.total().unwrap().packets > 0, passes, "{countries}");
+    let after = under_load(ms(2500), |gateway, sink| {
+        for (country, passes) in [("US", false), ("DE", true), ("US", false)] {
+            gateway.reload(&allowing(country)).unwrap();
+            assert_eq!(arriving(sink, ms(200)) > 0, passes, "{country}");
         }
-        load.join().unwrap();
     });
+    let Some((_lab, gateway, _sink)) = after else { return };
     settle(gateway);
 }
 
@@ -94,23 +115,16 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
     for hangs in [false, true] {
         // A lease of its own accord lasts no longer than this.
         let patience = if hangs { ms(4_200) } else { ms(0) };
-        let Some((lab, mut gateway, mut sink)) = leasing(&policy()) else { return };
-        let flows = datagrams();
-        thread::scope(|scope| {
-            let load = scope.spawn(|| offer(&lab, &flows, ms(1200) + patience));
-            thread::sleep(ms(600));
-            assert!(gateway.status().unwrap().leased > RATE / 4);
+        let after = under_load(ms(1200) + patience, |gateway, sink| {
             if hangs {
                 gateway.signal(Signal::STOP).unwrap();
             } else {
                 gateway.kill().unwrap();
             }
-            thread::sleep(patience + ms(5));
-            sink.reset().unwrap();
-            thread::sleep(ms(300));
-            assert_eq!(sink.total().unwrap().packets, 0, "hangs: {hangs}");
-            load.join().unwrap();
+            thread::sleep(patience);
+            assert_eq!(arriving(sink, ms(300)), 0, "hangs: {hangs}");
         });
+        let Some((_lab, mut gateway, _sink)) = after else { return };
         if hangs {
             gateway.kill().unwrap();
         }
@@ -120,30 +134,20 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
 /// A worker that hangs takes no ruleset, and its leases end all the same before the change is answered.
 #[test]
 fn a_change_ends_the_leases_of_a_worker_that_hangs() {
-    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
-    let flows = datagrams();
-    thread::scope(|scope| {
-        let load = scope.spawn(|| offer(&lab, &flows, ms(3200)));
-        thread::sleep(ms(600));
-        assert!(gateway.status().unwrap().leased > RATE / 4);
-        let worker = worker(&gateway);
+    let after = under_load(ms(3200), |gateway, sink| {
+        let worker = worker(gateway);
         ptrace::seize(worker, ptrace::Options::empty()).unwrap();
         ptrace::interrupt(worker).unwrap();
         waitpid(worker, Some(WaitPidFlag::__WALL)).unwrap();
-        sink.reset().unwrap();
-        thread::sleep(ms(100));
-        assert!(sink.total().unwrap().packets > 0, "leases go on for a moment");
-        let answer = gateway.reload(&policy().replace(r#"["DE"]"#, r#"["US"]"#));
-        thread::sleep(ms(5));
-        sink.reset().unwrap();
-        thread::sleep(ms(200));
-        assert_eq!(sink.total().unwrap().packets, 0, "{answer:?}");
+        assert!(arriving(sink, ms(100)) > 0, "leases go on for a moment");
+        let answer = gateway.reload(&allowing("US"));
+        assert_eq!(arriving(sink, ms(200)), 0, "{answer:?}");
         ptrace::detach(worker, None).unwrap();
         thread::sleep(ms(300));
         let drops = gateway.status().unwrap().dropped.values().sum::<u64>();
         assert!(drops > 0, "it judges what it finds");
-        load.join().unwrap();
     });
+    let Some((_lab, gateway, _sink)) = after else { return };
     settle(gateway);
 }
 
@@ -298,8 +302,7 @@ fn agree() {
     let (umem, mut free) = Umem::new(&UmemConfig { frames: 512, ..UmemConfig::default() }).unwrap();
     let socket = Socket::bind(&umem, &outside, 0, &SocketConfig::for_frames(512)).unwrap();
     program.serve(0, &socket).unwrap();
-    let takes = Takes { cpus: u32::MAX, frame_bytes: 1518 };
-    program.open_lanes(takes);
+    program.open_lanes(ALL);
     let lane = program.lane(0).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
@@ -314,7 +317,7 @@ fn agree() {
     let origin_ns = clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64;
     filter.lease_over([Some(Box::new(Lane(lane.clone()))), None], &rules, origin_ns);
 
-    let through = || lane.let_through().iter().map(|row| row.load(Relaxed)).sum::<u64>();
+    let through = || through(&lane);
     let mut records = Vec::new();
     let mut ask = |filter: &mut Filter, frame: &[u8]| {
         let mono_ms = begin.elapsed().as_millis() as u64;
@@ -368,11 +371,10 @@ fn keeps_to_the_worker(
     frame: &[u8],
     lane: &af_xdp_rs::Lane,
 ) {
-    let through = || lane.let_through().iter().map(|row| row.load(Relaxed)).sum::<u64>();
     let passes = |program: &mut Program| {
-        let before = through();
+        let before = through(lane);
         assert_eq!(program.answer(outside, 0, frame).unwrap(), 4);
-        through() > before
+        through(lane) > before
     };
     let bytes = frame.len() as u32;
     for (core, cpus, frame_bytes, passed) in [
@@ -386,21 +388,29 @@ fn keeps_to_the_worker(
         program.open_lanes(Takes { cpus, frame_bytes });
         assert_eq!(passes(program), passed, "CPU {core} of {cpus}, {bytes} of {frame_bytes} bytes");
     }
-    program.open_lanes(Takes { cpus: u32::MAX, frame_bytes: 1518 });
-    for (ticks, passed) in
-        [(0, true), (-5_000, false), (5_000, false), (i32::MIN, false), (0x7000_0000, false)]
-    {
-        let terms: Vec<_> = lane.leases().iter().map(|lease| lease[0].load(Relaxed)).collect();
+    program.open_lanes(ALL);
+    let shift = |ticks: i32| {
         for lease in lane.leases().iter().filter(|lease| lease[0].load(Relaxed) != 0) {
             let term = lease[0].load(Relaxed);
             let moved = ((term >> 32) as u32).wrapping_add_signed(ticks);
             lease[0].store(term & 0xffff_ffff | u64::from(moved) << 32, Relaxed);
         }
+    };
+    for (ticks, passed) in
+        [(0, true), (-5_000, false), (5_000, false), (i32::MIN, false), (0x7000_0000, false)]
+    {
+        shift(ticks);
         assert_eq!(passes(program), passed, "{ticks} ticks later");
-        for (lease, term) in lane.leases().iter().zip(terms) {
-            lease[0].store(term, Relaxed);
-        }
+        shift(ticks.wrapping_neg());
     }
+}
+
+/// An interface that takes every frame.
+const ALL: Takes = Takes { cpus: u32::MAX, frame_bytes: 1518 };
+
+/// Packets that leases let through so far.
+fn through(lane: &af_xdp_rs::Lane) -> u64 {
+    lane.let_through().iter().map(|row| row.load(Relaxed)).sum()
 }
 
 /// As a worker writes it.

@@ -150,9 +150,9 @@ struct {
 #define NOT_FIRST 0x1fff
 #define FRAGMENT 0x3fff
 
-#define TICK_BITS 20	   // a tick is 2^20 ns
+#define TICK_BITS 20      // a tick is 2^20 ns
 #define LONGEST_TERM 4096 // ticks; what has more to go was over long ago, and the clock went round
-#define ABOVE 32	   // bits of what stands below a tick
+#define ABOVE 32          // bits of what stands below a tick
 
 static __always_inline __u16 word(const __u8 *at)
 {

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use af_xdp_rs::Takes;
 use filter::{DropRecord, Tally};
 use lookup::{Loaded, Problem};
 use rtrb::Consumer;
@@ -286,12 +287,11 @@ impl Gateway {
             let Some(gone) = gone else {
                 // A worker that hangs does not end its leases when a change asks it to.
                 let taken = self.state.desk().taken();
-                let links = links.each_ref().map(|link| link.as_ref().ok());
-                let links = match links {
-                    [Some(outside), Some(inside)] if taken => Some([outside, inside]),
-                    _ => None,
-                };
-                return self.state.served(|interfaces| open_lanes(interfaces, links));
+                let takes = links.map(|link| match link {
+                    Ok(link) if taken => Takes::of(&link),
+                    _ => Takes::NOTHING,
+                });
+                return self.state.served(|interfaces| open_lanes(interfaces, takes));
             };
             say(format_args!("{gone}: nothing is forwarded until both are there again"));
             self.crew.stop();

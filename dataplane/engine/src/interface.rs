@@ -96,8 +96,8 @@ impl Pair {
         });
         match attached {
             Ok(()) => {
-                let [outside, inside] = &self.interfaces;
-                open_lanes(&self.interfaces, Some([&outside.link, &inside.link]));
+                let takes = self.interfaces.each_ref().map(|one| Takes::of(&one.link));
+                open_lanes(&self.interfaces, takes);
             }
             Err(_) => self.interfaces.iter().for_each(Interface::retreat),
         }
@@ -222,11 +222,9 @@ impl Interface {
     }
 }
 
-/// Lets leases count for the frames that the interface that they go to takes now, as `links` show both of them;
-/// for none without. A driver drops the rest.
-pub(crate) fn open_lanes(interfaces: &[Interface], links: Option<[&Link; 2]>) {
-    let [outside, inside] = interfaces else { return };
-    let [to_outside, to_inside] = links.map_or([Takes::NOTHING; 2], |links| links.map(Takes::of));
+/// Lets leases count for the frames that outside and inside take now. A driver drops the rest.
+pub(crate) fn open_lanes(interfaces: &[Interface], takes: [Takes; 2]) {
+    let ([outside, inside], [to_outside, to_inside]) = (interfaces, takes) else { return };
     for (from, takes) in [(outside, to_inside), (inside, to_outside)] {
         let program = lock(&from.program);
         let native = program.attached_as() == Some(Attached::Native);

@@ -59,6 +59,12 @@ impl Publisher {
         self.taken.clone()
     }
 
+    /// Whether all readers so far have taken the current ruleset.
+    #[must_use]
+    pub(crate) fn in_force(&self) -> bool {
+        self.taken.by_all(self.current.load().revision())
+    }
+
     /// The ruleset in force.
     #[must_use]
     pub(crate) fn current(&self) -> Arc<Ruleset> {

@@ -112,7 +112,7 @@ impl Filter {
         entry.set_progress(after);
         entry.packets = entry.packets.saturating_add(1);
         if entry.egress() {
-            let due = burst.now_ms.wrapping_sub(entry.renewed_ms) >= renew_ms;
+            let due = entry.due(burst.now_ms, renew_ms);
             let asks = shakes || step == Step::Segment && before.state != State::Open;
             if (due || asks || after != before) && !self.consult(burst, slot, step) {
                 return false;

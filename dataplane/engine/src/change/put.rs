@@ -68,8 +68,7 @@ impl Desk {
 
     /// Whether every worker judges by the ruleset in force.
     pub(crate) fn taken(&self) -> bool {
-        let publisher = &lock(&self.book).publisher;
-        publisher.taken().by_all(publisher.current().revision())
+        lock(&self.book).publisher.in_force()
     }
 
     /// Writes an entry to the disk, if there is a history there; what went wrong.

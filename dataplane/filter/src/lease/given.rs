@@ -167,7 +167,7 @@ impl Given {
         (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
     }
 
-    /// Gives a lease at a place that nobody has; no reader may find a term with half a key.
+    /// Gives a lease, in place of one that is over; no reader may find a term with half a key.
     pub(super) fn give(
         &mut self,
         place: usize,
@@ -182,8 +182,8 @@ impl Given {
         }
         lease[TERM].store(term, Ordering::Release);
         self.tag(place, tag);
+        self.count += usize::from(self.held[place].slot == 0);
         self.held[place] = held;
-        self.count += 1;
         self.tell();
     }
 

@@ -183,14 +183,9 @@ impl Filter {
         if held.slot == slot && held.hash == hash && given.runs(place, burst) {
             return; // a packet from before the lease
         }
-        if held.slot > 0 {
-            self.count_use(burst, place);
-        }
+        self.count_use(burst, place);
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
-        if held.slot > 0 {
-            given.take_back(place);
-        }
-        let held = Held { hash, slot, packets: given.used(place) as u32 };
+        let held = Held { hash, slot, ..given.held[place] };
         given.give(place, held, (words, given.term(burst, left_ms), row, tag));
     }
 
@@ -249,11 +244,11 @@ impl Filter {
         }
     }
 
-    /// The slot of the flow that has a lease, and its key, unless it was forgotten.
-    fn flow_of(&mut self, held: Held) -> Option<(usize, Key)> {
+    /// The slot of the flow that has a lease, unless it was forgotten.
+    fn flow_of(&self, held: Held) -> Option<usize> {
         let slot = held.slot.checked_sub(1)? as usize;
-        let key = self.table.entry(slot).key;
-        (self.hasher.hash(&key) == held.hash && self.table.holds(slot, &key)).then_some((slot, key))
+        let key = &self.table.peek(slot)?.key;
+        (self.hasher.hash(key) == held.hash && self.table.holds(slot, key)).then_some(slot)
     }
 
     /// Whether the program let packets through by a lease since the last time; its flow counts them, as those
@@ -267,7 +262,7 @@ impl Filter {
         }
         given.held[place].packets = used as u32;
         let seen_ms = given.ms(used, burst.now);
-        if let Some((slot, _)) = self.flow_of(held) {
+        if let Some(slot) = self.flow_of(held) {
             let entry = self.table.entry(slot);
             entry.packets = entry.packets.saturating_add(packets);
             // A packet that came here meanwhile may be a later one.
@@ -280,9 +275,10 @@ impl Filter {
 
     /// How long the lease of a flow that is in use may go on, if it may.
     fn goes_on(&mut self, burst: &Burst<'_>, held: Held) -> Option<u32> {
-        let (slot, key) = self.flow_of(held)?;
+        let slot = self.flow_of(held)?;
         let renew_ms = self.table.lives.renew_ms;
         let entry = self.table.standing(slot, burst.revision.0, burst.now_ms)?;
+        let key = entry.key;
         let step = plain(&key);
         if !entry.stays(burst.side, step) {
             return None;

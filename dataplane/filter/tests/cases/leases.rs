@@ -1,124 +1,14 @@
 //! What a lease lets through in the driver is what the worker would forward, and is counted as that.
 
-use filter::{Action, Action::*, Counters, Lane, Timeouts};
-use lookup::Side::{self, Inside, Outside};
+use filter::{Action::*, Counters, Lane, Timeouts};
+use lookup::Side::{Inside, Outside};
 use proptest::prelude::*;
 
 use crate::driver::Driver;
 use crate::frames::*;
 use crate::lab::Lab;
+use crate::leasing::{Leasing, ORIGIN_NS, WORTH};
 use crate::workers::{self, Packet, STEP_MS, TIMES, build, many};
-
-/// When the worker's clock began, of the driver's.
-const ORIGIN_NS: u64 = 5_000_000_000_123;
-/// Milliseconds of the worker's round of all its leases that it makes up for at once.
-const TURN_MS: u64 = 20;
-/// Packets until a flow is worth a lease.
-const WORTH: usize = 4;
-
-/// A lab whose workers may give leases, and the drivers, by worker and side.
-struct Leasing {
-    lab: Lab,
-    drivers: Vec<[Driver; 2]>,
-}
-
-impl Leasing {
-    fn new(policy: &str, leases: usize) -> Self {
-        Self::over(Lab::new(policy), leases)
-    }
-
-    fn over(mut lab: Lab, leases: usize) -> Self {
-        let drivers: Vec<_> =
-            lab.workers.iter().map(|_| [Driver::new(leases), Driver::new(leases)]).collect();
-        for (worker, drivers) in lab.workers.iter_mut().zip(&drivers) {
-            drivers.iter().for_each(|driver| driver.open(true));
-            let lanes = drivers.clone().map(|driver| Some(Box::new(driver) as Box<dyn Lane>));
-            worker.lease_over(lanes, &lab.rules, ORIGIN_NS);
-        }
-        Self { lab, drivers }
-    }
-
-    fn now_ns(&self) -> u64 {
-        ORIGIN_NS + self.lab.now_ms * 1_000_000
-    }
-
-    fn driver(&self, worker: usize, side: Side) -> &Driver {
-        &self.drivers[worker][side as usize]
-    }
-
-    fn passes(&self, side: Side, frame: &[u8]) -> bool {
-        self.driver(0, side).passes(frame, self.now_ns())
-    }
-
-    /// As a packet goes: by the driver, or to the worker, which may give leases when it is sent.
-    fn send_to(&mut self, worker: usize, side: Side, frame: &[u8]) -> Action {
-        if self.driver(worker, side).passes(frame, self.now_ns()) {
-            return Forward;
-        }
-        let action = self.lab.send_to(worker, side, frame);
-        let now = self.lab.now();
-        self.lab.workers[worker].lease(&self.lab.rules, now, side);
-        action
-    }
-
-    fn send(&mut self, side: Side, frame: &[u8]) -> Action {
-        self.send_to(0, side, frame)
-    }
-
-    /// Packets enough for a lease; whether the next one passes the driver.
-    fn leased(&mut self, side: Side, frame: &[u8]) -> bool {
-        for _ in 0..WORTH {
-            self.send(side, frame);
-        }
-        self.passes(side, frame)
-    }
-
-    /// Time passes, and the workers do what is due. Nothing is sent meanwhile, so only the first round of
-    /// their leases finds any in use: that one turn by turn, what follows by seconds.
-    fn pass_ms(&mut self, ms: u64) {
-        let begin_ms = self.lab.now_ms;
-        while self.lab.now_ms < begin_ms + ms {
-            let step_ms = if self.lab.now_ms < begin_ms + 1000 { TURN_MS } else { 1000 };
-            self.lab.now_ms = (begin_ms + ms).min(self.lab.now_ms + step_ms);
-            self.tend();
-        }
-    }
-
-    fn tend(&mut self) {
-        let now = self.lab.now();
-        for worker in &mut self.lab.workers {
-            worker.housekeep(now, &mut self.lab.records);
-            worker.tend(&self.lab.rules, now);
-            assert!(worker.counters().balanced());
-        }
-    }
-
-    fn reload(&mut self, policy: &str) {
-        self.lab.reload(policy);
-        self.lab.workers.iter_mut().for_each(|worker| worker.revise(&self.lab.rules));
-    }
-
-    fn counters(&self) -> &Counters {
-        self.lab.counters()
-    }
-
-    /// Packets of a domain that were allowed.
-    fn allowed(&self, domain: Option<&str>) -> u64 {
-        let mut tally = filter::DomainTally::default();
-        self.lab.workers[0].tally().add_to(&mut tally, domain, 0);
-        tally.packets.allowed
-    }
-
-    /// The packets of each flow that is remembered.
-    fn flows(&self) -> Vec<u32> {
-        let (mut packets, mut cursor) = (Vec::new(), Some(0));
-        while let Some(from) = cursor {
-            let show = |flow: filter::Flow| packets.push(flow.packets);
-            cursor = self.lab.workers[0].flows(from, self.lab.now(), show);
-        }
-        packets
-    }
-}
 
 /// A client from DE, a client from CN, a web server, a client inside, of each family.
 const ENDS: [[&str; 4]; 2] = [

@@ -19,6 +19,7 @@ mod hostile;
 mod icmp;
 mod lab;
 mod leases;
+mod leasing;
 mod noise;
 mod packets;
 mod reloads;

@@ -72,14 +72,17 @@ fn fail(case: &Case<'_>) -> Finding {
         return finding.unless(false, Grade::Advice, [way]);
     }
     let is = format!("open, but {} takes no frames from the other side", deaf.join(" and "));
-    let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
-               or [fail] mode = \"closed\"";
+    let way = format!("{TRANSMITS}, or [fail] mode = \"closed\"");
     Finding::new("fail-mode", "gateway.toml", is, "frames can pass", why).unless(
         false,
         Grade::Warning,
         [hand(way)],
     )
 }
+
+/// The way out where an interface takes none.
+const TRANSMITS: &str =
+    "use a driver that transmits redirected frames (a veth does when its peer has gro on)";
 
 /// Interfaces that take no redirected frames.
 fn deaf<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
@@ -94,34 +97,33 @@ fn leases(case: &Case<'_>) -> Option<Finding> {
     }
     let why = "packets of established flows pass in the driver, without the worker, where the other \
                interface takes redirected frames; else they take several times as long";
+    let should = "frames can pass";
+    let finding = |is: &str| Finding::new("leases", "gateway.toml", is, should, why);
+    Some(match hindrance(case) {
+        None => finding(should),
+        Some((is, way)) => finding(&is).unless(false, Grade::Advice, [hand(way)]),
+    })
+}
+
+/// Why frames of established flows cannot pass in the driver, and the way out.
+fn hindrance(case: &Case<'_>) -> Option<(String, String)> {
     let deaf = deaf(case);
-    let (is, way) = if !deaf.is_empty() {
-        let way = "use a driver that transmits redirected frames (a veth does when its peer has gro on), \
-                   or [workers] leases = 0";
-        (
-            Some(format!("{} takes no frames from the other side", deaf.join(" and "))),
-            way.to_owned(),
-        )
-    } else if let Some((from, to, cpus)) = far(case) {
-        let most = cpus.saturating_sub(1);
-        let is = format!(
-            "{} takes frames of CPUs 0 to {most} alone, and interrupts of {} run on others",
-            to.name, from.name
-        );
-        let way = format!(
-            "as many queues as CPUs (ethtool -L {} combined {}), or interrupts of {} on CPUs 0 to {most}",
-            to.name,
-            case.facts.topology.cores.len(),
-            from.name
-        );
-        (Some(is), way)
-    } else {
-        (None, String::new())
-    };
-    let fine = is.is_none();
-    let is = is.unwrap_or_else(|| "frames can pass".to_owned());
-    let finding = Finding::new("leases", "gateway.toml", is, "frames can pass", why);
-    Some(finding.unless(fine, Grade::Advice, [hand(way)]))
+    if !deaf.is_empty() {
+        let is = format!("{} takes no frames from the other side", deaf.join(" and "));
+        return Some((is, format!("{TRANSMITS}, or [workers] leases = 0")));
+    }
+    let (from, to, cpus) = far(case)?;
+    let most = cpus.saturating_sub(1);
+    let is = format!(
+        "{} takes frames of CPUs 0 to {most} alone, and interrupts of {} run on others",
+        to.name, from.name
+    );
+    let cores = case.facts.topology.cores.len();
+    let way = format!(
+        "as many queues as CPUs (ethtool -L {} combined {cores}), or interrupts of {} on CPUs 0 to {most}",
+        to.name, from.name
+    );
+    Some((is, way))
 }
 
 /// An interface with interrupts on CPUs from which the other one takes no redirected frames, the other one, and
