@@ -41,8 +41,8 @@ fn ms(ms: u64) -> Duration {
 }
 
 /// A lab with a gateway, whose service everybody in Germany may use, and a sink behind it.
-fn leasing(policy: &str) -> Option<(Lab, Gateway, Sink)> {
-    let lab = site(1)?;
+fn leasing(policy: &str, queues: u16) -> Option<(Lab, Gateway, Sink)> {
+    let lab = site(queues)?;
     let sink = Sink::at_servers(&lab, 64).unwrap();
     let gateway = Gateway::start(&lab, &Setup::new(&lab, policy)).unwrap();
     Some((lab, gateway, sink))
@@ -55,7 +55,7 @@ fn policy() -> String {
 
 #[test]
 fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
-    let Some((lab, gateway, mut sink)) = leasing(&policy()) else { return };
+    let Some((lab, gateway, mut sink)) = leasing(&policy(), 1) else { return };
     let sent = offer(&lab, &datagrams(), ms(1500));
     let status = gateway.quiet_status().unwrap();
     let arrived = sink.total().unwrap();
@@ -67,12 +67,12 @@ fn established_flows_pass_in_the_driver_and_every_packet_is_counted() {
     settle(gateway);
 }
 
-/// What a test does while flows from Germany pass by leases, for so long in all.
+/// What a test does while flows from Germany pass by leases on queue 0, for so long in all.
 fn under_load(
-    length: Duration,
+    (length, queues): (Duration, u16),
     deed: impl FnOnce(&mut Gateway, &mut Sink),
 ) -> Option<(Lab, Gateway, Sink)> {
-    let (lab, mut gateway, mut sink) = leasing(&policy())?;
+    let (lab, mut gateway, mut sink) = leasing(&policy(), queues)?;
     let flows = datagrams();
     thread::scope(|scope| {
         let load = scope.spawn(|| offer(&lab, &flows, length));
@@ -100,7 +100,7 @@ fn allowing(country: &str) -> String {
 /// When the answer to a reload is there, nothing more passes that the new policy drops.
 #[test]
 fn a_reload_ends_leases_before_it_is_answered() {
-    let after = under_load(ms(2500), |gateway, sink| {
+    let after = under_load((ms(2500), 1), |gateway, sink| {
         for (country, passes) in [("US", false), ("DE", true), ("US", false)] {
             gateway.reload(&allowing(country)).unwrap();
             assert_eq!(arriving(sink, ms(200)) > 0, passes, "{country}");
@@ -115,7 +115,7 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
     for hangs in [false, true] {
         // A lease of its own accord lasts no longer than this.
         let patience = if hangs { ms(4_200) } else { ms(0) };
-        let after = under_load(ms(1200) + patience, |gateway, sink| {
+        let after = under_load((ms(1200) + patience, 1), |gateway, sink| {
             if hangs {
                 gateway.signal(Signal::STOP).unwrap();
             } else {
@@ -134,11 +134,8 @@ fn no_lease_outlives_a_gateway_that_is_killed_or_hangs() {
 /// A worker that hangs takes no ruleset, and its leases end all the same before the change is answered.
 #[test]
 fn a_change_ends_the_leases_of_a_worker_that_hangs() {
-    let after = under_load(ms(3200), |gateway, sink| {
-        let worker = worker(gateway);
-        ptrace::seize(worker, ptrace::Options::empty()).unwrap();
-        ptrace::interrupt(worker).unwrap();
-        waitpid(worker, Some(WaitPidFlag::__WALL)).unwrap();
+    let after = under_load((ms(3200), 1), |gateway, sink| {
+        let worker = hang(gateway, 0);
         assert!(arriving(sink, ms(100)) > 0, "leases go on for a moment");
         let answer = gateway.reload(&allowing("US"));
         assert_eq!(arriving(sink, ms(200)), 0, "{answer:?}");
@@ -151,14 +148,54 @@ fn a_change_ends_the_leases_of_a_worker_that_hangs() {
     settle(gateway);
 }
 
-/// The thread of a gateway's only worker.
-fn worker(gateway: &Gateway) -> Pid {
+/// Stops a worker where it is, until its thread is let go.
+fn hang(gateway: &Gateway, queue: usize) -> Pid {
+    let core = gateway.status().unwrap().workers[queue].core;
     let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
     let works = |task: &std::path::Path| {
-        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("worker"))
+        std::fs::read_to_string(task.join("comm"))
+            .is_ok_and(|name| name.trim() == format!("worker-{core}"))
     };
     let task = tasks.map(|task| task.unwrap().path()).find(|task| works(task)).unwrap();
-    Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap())
+    let worker = Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap());
+    ptrace::seize(worker, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(worker).unwrap();
+    waitpid(worker, Some(WaitPidFlag::__WALL)).unwrap();
+    worker
+}
+
+/// Workers that take a ruleset keep their leases, also when they sleep as it comes, and when another one hangs.
+#[test]
+fn a_change_leaves_workers_that_take_it_their_leases() {
+    let after = under_load((ms(9000), 2), |gateway, _| {
+        let counts = |gateway: &Gateway| {
+            let worker = &gateway.status().unwrap().workers[0];
+            (worker.leased, worker.received)
+        };
+        for hangs in [false, true] {
+            let worker = hangs.then(|| hang(gateway, 1));
+            let (leased, received) = counts(gateway);
+            // As many as have their answer in time, which comes after a second where a worker hangs.
+            let changes = if hangs { 2 } else { 20 };
+            for _ in 0..changes {
+                let _ = gateway.reload(&policy());
+                thread::sleep(ms(30));
+            }
+            let (leased_then, received_then) = counts(gateway);
+            let (leased, received) = (leased_then - leased, received_then - received);
+            assert!(received > RATE / 2, "{received} packets");
+            let rest = received - leased;
+            assert!(
+                rest < changes * RATE / 200,
+                "hangs: {hangs}: {rest} of {received} by the worker"
+            );
+            if let Some(worker) = worker {
+                ptrace::detach(worker, None).unwrap();
+            }
+        }
+    });
+    let Some((_lab, gateway, _sink)) = after else { return };
+    settle(gateway);
 }
 
 /// A veth whose far end has no NAPI takes nothing that is redirected: its flows keep to the worker, also when
@@ -302,7 +339,7 @@ fn agree() {
     let (umem, mut free) = Umem::new(&UmemConfig { frames: 512, ..UmemConfig::default() }).unwrap();
     let socket = Socket::bind(&umem, &outside, 0, &SocketConfig::for_frames(512)).unwrap();
     program.serve(0, &socket).unwrap();
-    program.open_lanes(ALL);
+    program.open_lanes(|_| ALL);
     let lane = program.lane(0).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +352,11 @@ fn agree() {
     let begin = Instant::now();
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let origin_ns = clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64;
-    filter.lease_over([Some(Box::new(Lane(lane.clone()))), None], &rules, origin_ns);
+    filter.lease_over(
+        [Some(Box::new(Lane(lane.clone()))), None],
+        (&rules, Now::default()),
+        origin_ns,
+    );
 
     let through = || through(&lane);
     let mut records = Vec::new();
@@ -385,10 +426,10 @@ fn keeps_to_the_worker(
         (0, 1, bytes - 1, false),
     ] {
         assert!(core_affinity::set_for_current(core_affinity::CoreId { id: core }));
-        program.open_lanes(Takes { cpus, frame_bytes });
+        program.open_lanes(|_| Takes { cpus, frame_bytes });
         assert_eq!(passes(program), passed, "CPU {core} of {cpus}, {bytes} of {frame_bytes} bytes");
     }
-    program.open_lanes(ALL);
+    program.open_lanes(|_| ALL);
     let shift = |ticks: i32| {
         for lease in lane.leases().iter().filter(|lease| lease[0].load(Relaxed) != 0) {
             let term = lease[0].load(Relaxed);

@@ -111,6 +111,8 @@ pub struct Worker {
     pub received: u64,
     /// Packets judged and forwarded.
     pub forwarded: u64,
+    /// Packets forwarded in the driver by a lease.
+    pub leased: u64,
     /// Link traffic forwarded unjudged.
     pub passed: u64,
     /// Packets dropped, by reason.

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 
 use crate::interface::Interface;
+use crate::nic::Channels;
 use crate::region::Region;
 
 /// What the program shares for one queue, of 64-bit words.
@@ -98,24 +99,29 @@ impl Takes {
         if !interface.up || !support.is_some_and(|support| support.transmit) {
             return Self::NOTHING;
         }
-        let queues = interface.rx_queues.min(interface.tx_queues);
+        let channels = interface.channels().ok().flatten();
         // `xdp_ok_fwd_dev` in `include/linux/netdevice.h`: its MTU, the Ethernet header and a tag.
         let frame_bytes = interface.mtu_bytes.saturating_add(14 + 4);
-        Self { cpus: Self::cpus(&interface.driver, queues), frame_bytes }
+        Self { cpus: Self::cpus(&interface.driver, channels), frame_bytes }
     }
 
-    /// From how many CPUs a driver with so many queues takes redirected frames: its `ndo_xdp_xmit`, Linux 6.3 to
-    /// 6.18. These share a queue where CPUs are more than queues; mlx5e and i40e answer -ENXIO to those above.
+    /// From how many CPUs a driver takes redirected frames: its `ndo_xdp_xmit`, Linux 6.3 to 6.18. These share a
+    /// queue where CPUs are more than queues; mlx5e and i40e answer -ENXIO to those above. So one that is not
+    /// known to share takes none where nobody says how many queues it uses: there may be more than that.
     #[must_use]
-    pub fn cpus(driver: &str, queues: u32) -> u32 {
+    pub fn cpus(driver: &str, channels: Option<Channels>) -> u32 {
         match driver {
             "veth" | "virtio_net" | "igb" | "igc" | "ixgbe" | "bnxt_en" => u32::MAX,
-            _ => queues,
+            _ => channels.map_or(0, |Channels { rx, tx, combined }| {
+                combined.now.saturating_add(rx.now.min(tx.now))
+            }),
         }
     }
 
     fn word(self) -> u64 {
-        u64::from(self.cpus) | u64::from(self.frame_bytes) << 32
+        // A lane that takes from no CPU takes nothing, which is 0.
+        let frame_bytes = if self.cpus == 0 { 0 } else { self.frame_bytes };
+        u64::from(self.cpus) | u64::from(frame_bytes) << 32
     }
 }
 
@@ -138,10 +144,12 @@ impl Lanes {
         (queue < self.plan.lanes).then(|| Lane { all: Arc::clone(self), queue: queue as usize })
     }
 
-    /// Leases count for frames that the other interface takes.
-    pub(crate) fn open(self: &Arc<Self>, takes: Takes) {
-        for lane in (0..self.plan.lanes).filter_map(|queue| self.of(queue)) {
-            lane.words()[TAKES].store(takes.word(), Ordering::Release);
+    /// Leases of each queue count for frames that the other interface takes.
+    pub(crate) fn open(self: &Arc<Self>, takes: impl Fn(u32) -> Takes) {
+        for queue in 0..self.plan.lanes {
+            if let Some(lane) = self.of(queue) {
+                lane.words()[TAKES].store(takes(queue).word(), Ordering::Release);
+            }
         }
     }
 }

@@ -151,11 +151,10 @@ impl Program {
 
     /// Leases count from now on for the frames that the other interface takes: where it takes redirected ones
     /// at all ([`crate::XdpSupport::transmit`]), and some drivers only from as many CPUs as they have queues. It
-    /// drops the rest. Nothing is taken to begin with.
-    pub fn open_lanes(&self, takes: Takes) {
+    /// drops the rest. `takes` says it for each queue; nothing is taken to begin with.
+    pub fn open_lanes(&self, takes: impl Fn(u32) -> Takes) {
         // The program reads leases word by word, and relies on the order of reads that x86 keeps.
-        let takes = if cfg!(target_arch = "x86_64") { takes } else { Takes::NOTHING };
-        if let Some(lanes) = self.lanes.as_ref() {
+        if let Some(lanes) = self.lanes.as_ref().filter(|_| cfg!(target_arch = "x86_64")) {
             lanes.open(takes);
         }
     }

@@ -96,7 +96,8 @@ impl Crew {
         self.pulses = at_work.map(|seat| seat.pulse.clone()).collect();
     }
 
-    /// A mind for the next queue, which rests.
+    /// A mind for the next queue, which rests. It judges by `rules`, made when nothing can fail any more:
+    /// changes wait for each reader.
     ///
     /// # Errors
     /// When the kernel has no random numbers.
@@ -105,7 +106,7 @@ impl Crew {
         config: &Config,
         core: usize,
         (records, inbox): (Sender, Inbox),
-        rules: Reader,
+        rules: impl FnOnce() -> Reader,
     ) -> Result<&Mind, Error> {
         let filter = FilterConfig {
             flows: config.flows,
@@ -116,7 +117,7 @@ impl Crew {
         let queue = self.seats.len() as u32;
         let mind = Mind {
             filter: Filter::new(filter, Arc::clone(&self.shared)),
-            rules,
+            rules: rules(),
             records,
             inbox,
             clock: Clock::new(self.started),

@@ -10,6 +10,7 @@
 mod assign;
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::AtomicBool,
@@ -21,7 +22,7 @@ use std::{
 
 use af_xdp_rs::Takes;
 use filter::{DropRecord, Tally};
-use lookup::{Loaded, Problem};
+use lookup::{Loaded, Problem, Revision};
 use rtrb::Consumer;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
@@ -80,6 +81,8 @@ pub struct Gateway {
     /// Takes the drop rings of workers to the logger.
     rings: mpsc::Sender<Consumer<DropRecord>>,
     looked: Instant,
+    /// What was in force then.
+    revision: Revision,
     logger: Thread<()>,
     control: Thread<Result<(), Error>>,
     valve: Thread<()>,
@@ -127,7 +130,6 @@ impl Gateway {
 
         let started = Instant::now();
         let mut publisher = Publisher::new(ruleset);
-        let readers: Vec<_> = config.cores.iter().map(|_| publisher.reader()).collect();
         let tallies = Tallies::default();
         let names = [config.outside.clone(), config.inside.clone()];
         let recent = Arc::new(Recent::new(names));
@@ -147,8 +149,8 @@ impl Gateway {
         signals(sender.clone(), sandbox.clone())?;
         let mut crew = Crew::new(config, started, sandbox.clone(), sender.clone())?;
         let mut posts = Vec::new();
-        for (reader, &core) in readers.into_iter().zip(&config.cores) {
-            posts.push(join(&mut crew, config, core, reader, &rings)?);
+        for &core in &config.cores {
+            posts.push(join(&mut crew, config, core, || publisher.reader(), &rings)?);
         }
         let interfaces = crew.start(config, &[])?.into();
         let desk = Arc::new(Desk::new(config.policy.clone(), policy, publisher, legends, past));
@@ -196,6 +198,7 @@ impl Gateway {
         sandbox.settle()?;
         let (config, sandbox) = (config.clone(), sandbox.clone());
         let reload = Reload::default();
+        let revision = Revision(state.desk().in_force().0);
         Ok(Self {
             config,
             state,
@@ -204,6 +207,7 @@ impl Gateway {
             sandbox,
             rings,
             looked: Instant::now(),
+            revision,
             logger,
             control,
             valve,
@@ -285,13 +289,14 @@ impl Gateway {
                     }
                 });
             let Some(gone) = gone else {
-                // A worker that hangs does not end its leases when a change asks it to.
-                let taken = self.state.desk().taken();
-                let takes = links.map(|link| match link {
-                    Ok(link) if taken => Takes::of(&link),
-                    _ => Takes::NOTHING,
-                });
-                return self.state.served(|interfaces| open_lanes(interfaces, takes));
+                let takes = links.map(|link| link.map_or(Takes::NOTHING, |link| Takes::of(&link)));
+                // A worker that hangs does not end its leases when a change asks it to. One that sleeps wakes
+                // up between two looks.
+                let desk = self.state.desk();
+                let (taken, revision) = (desk.taken(), Revision(desk.in_force().0));
+                let before = mem::replace(&mut self.revision, revision);
+                let heeds = |queue| taken.by(queue as usize, before);
+                return self.state.served(|interfaces| open_lanes(interfaces, takes, heeds));
             };
             say(format_args!("{gone}: nothing is forwarded until both are there again"));
             self.crew.stop();
@@ -382,7 +387,7 @@ fn join(
     crew: &mut Crew,
     config: &Config,
     core: usize,
-    rules: Reader,
+    rules: impl FnOnce() -> Reader,
     rings: &mpsc::Sender<Consumer<DropRecord>>,
 ) -> Result<Shows, Error> {
     let (records, ring) = records::ring(RING_RECORDS);

@@ -97,7 +97,7 @@ impl Pair {
         match attached {
             Ok(()) => {
                 let takes = self.interfaces.each_ref().map(|one| Takes::of(&one.link));
-                open_lanes(&self.interfaces, takes);
+                open_lanes(&self.interfaces, takes, |_| true);
             }
             Err(_) => self.interfaces.iter().for_each(Interface::retreat),
         }
@@ -222,13 +222,14 @@ impl Interface {
     }
 }
 
-/// Lets leases count for the frames that outside and inside take now. A driver drops the rest.
-pub(crate) fn open_lanes(interfaces: &[Interface], takes: [Takes; 2]) {
+/// Lets leases of queues whose worker `heeds` changes count for the frames that outside and inside take now. A
+/// driver drops the rest.
+pub(crate) fn open_lanes(interfaces: &[Interface], takes: [Takes; 2], heeds: impl Fn(u32) -> bool) {
     let ([outside, inside], [to_outside, to_inside]) = (interfaces, takes) else { return };
     for (from, takes) in [(outside, to_inside), (inside, to_outside)] {
         let program = lock(&from.program);
         let native = program.attached_as() == Some(Attached::Native);
-        program.open_lanes(if native { takes } else { Takes::NOTHING });
+        program.open_lanes(|queue| if native && heeds(queue) { takes } else { Takes::NOTHING });
     }
 }
 

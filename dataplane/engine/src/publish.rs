@@ -59,12 +59,6 @@ impl Publisher {
         self.taken.clone()
     }
 
-    /// Whether all readers so far have taken the current ruleset.
-    #[must_use]
-    pub(crate) fn in_force(&self) -> bool {
-        self.taken.by_all(self.current.load().revision())
-    }
-
     /// The ruleset in force.
     #[must_use]
     pub(crate) fn current(&self) -> Arc<Ruleset> {
@@ -94,8 +88,14 @@ impl Taken {
     /// Whether every reader judges by this revision, or by one after it.
     #[must_use]
     pub(crate) fn by_all(&self, revision: Revision) -> bool {
+        (0..self.0.len()).all(|reader| self.by(reader, revision))
+    }
+
+    /// Whether a reader does, by the order in which they were made.
+    #[must_use]
+    pub(crate) fn by(&self, reader: usize, revision: Revision) -> bool {
         // Numbers go round, and two that are compared are never far apart.
-        self.0.iter().all(|taken| {
+        self.0.get(reader).is_some_and(|taken| {
             let ahead = taken.load(Ordering::Acquire).wrapping_sub(revision.0);
             ahead.cast_signed() >= 0
         })

@@ -214,7 +214,7 @@ impl Worker {
             }
             thread::yield_now();
         }
-        self.mind.filter.end_leases();
+        self.mind.filter.end_leases(self.mind.clock.now());
         self.mind.spent.begin(self.mind.clock.elapsed_ns());
         while !self.show() {
             thread::yield_now();

@@ -107,8 +107,8 @@ impl Filter {
         let entry = self.table.entry(slot);
         let before = entry.progress();
         let shakes = matches!(step, Step::Syn | Step::SynAck | Step::End);
-        let owner = burst.side == Side::Inside || !entry.egress();
-        let after = before.after(burst.side, owner, step);
+        let after = before.after(burst.side, entry.owner(burst.side), step);
+        let lives = entry.lives_by(burst.side, step);
         entry.set_progress(after);
         entry.packets = entry.packets.saturating_add(1);
         if entry.egress() {
@@ -118,8 +118,7 @@ impl Filter {
                 return false;
             }
         }
-        // Once it is closing, the outside cannot keep a connection of the inside alive, nor can refusals.
-        if before.state != State::Closing || owner && step != Step::End {
+        if lives {
             self.table.entry(slot).seen_ms = burst.now_ms;
         }
         true

@@ -20,7 +20,7 @@ fn appliance() -> (Facts, Plan) {
     };
     let facts = Facts {
         kernel: Kernel {
-            release: "6.1.0-30-amd64".to_owned(),
+            release: "6.12.48-amd64".to_owned(),
             sockets: Some(true),
             missing: vec![],
             jit: Some(1),
@@ -56,6 +56,10 @@ fn appliance() -> (Facts, Plan) {
     };
     (facts, plan)
 }
+
+/// A driver that does all for XDP.
+const XDP: XdpSupport =
+    XdpSupport { native: true, redirect: true, transmit: true, zero_copy: true };
 
 /// A port with two queues whose interrupts run on core 0 and 1.
 fn port(name: &str, irq: u32) -> Link {
@@ -96,6 +100,7 @@ fn port(name: &str, irq: u32) -> Link {
             queues: vec![queue(0), queue(1)],
         },
         defer: Some((0, 0)),
+        xdp: Some(XDP),
         ..Link::default()
     }
 }
@@ -135,6 +140,13 @@ type Case = (fn(&mut Facts, &mut Plan), &'static str, Grade, &'static str);
 
 fn outside(facts: &mut Facts) -> &mut Link {
     facts.links[0].as_mut().unwrap()
+}
+
+/// A driver of which the kernel does not say what it does.
+fn unknown(facts: &mut Facts, plan: &mut Plan, driver: &str) {
+    outside(facts).driver = driver.to_owned();
+    outside(facts).xdp = None;
+    plan.leases = 0;
 }
 
 fn inside(facts: &mut Facts) -> &mut Link {
@@ -209,10 +221,10 @@ const CASES: &[Case] = &[
     (|facts, _| outside(facts).threaded = true, "napi-threads", Grade::Advice, "threaded"),
     (|facts, _| outside(facts).defer = Some((2, 200_000)),
         "deferral", Grade::Advice, "echo 0 > /sys/class/net/eth0/napi_defer_hard_irqs"),
-    (|facts, plan| { outside(facts).driver = "r8169".into(); plan.mode = Mode::ZeroCopy; },
+    (|facts, plan| { unknown(facts, plan, "r8169"); plan.mode = Mode::ZeroCopy; },
         "mode", Grade::Fatal, "mode = \"auto\""),
-    (|facts, _| outside(facts).driver = "r8169".into(), "mode", Grade::Advice, "igc"),
-    (|facts, _| outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: true, zero_copy: false }),
+    (|facts, plan| unknown(facts, plan, "r8169"), "mode", Grade::Advice, "igc"),
+    (|facts, _| outside(facts).xdp = Some(XdpSupport { zero_copy: false, ..XDP }),
         "mode", Grade::Advice, "igc"),
     // Queues.
     (|facts, _| outside(facts).rss = Some(rss(&[0, 1, 1, 1])), "symmetry", Grade::Advice, "equal 2"),
@@ -228,16 +240,21 @@ const CASES: &[Case] = &[
         "database", Grade::Warning, "fetch a new one"),
     (|_, plan| plan.fail_open = true, "fail-mode", Grade::Advice, "closed"),
     (|facts, _| {
-        outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });
+        outside(facts).xdp = Some(XdpSupport { transmit: false, ..XDP });
     }, "leases", Grade::Advice, "gro on"),
+    (|facts, _| outside(facts).xdp = None, "leases", Grade::Advice, "Linux 6.3"),
     (|facts, plan| {
         plan.busy = false;
         outside(facts).driver = "mlx5_core".into();
         inside(facts).nic.queues[1].irq.as_mut().unwrap().effective = vec![2];
     }, "leases", Grade::Advice, "ethtool -L eth0 combined 4"),
+    (|facts, _| {
+        outside(facts).driver = "unheard_of".into();
+        outside(facts).channels = None;
+    }, "leases", Grade::Advice, "ethtool -l"),
     (|facts, plan| {
         (plan.fail_open, plan.leases) = (true, 0);
-        outside(facts).xdp = Some(XdpSupport { native: true, redirect: true, transmit: false, zero_copy: true });
+        outside(facts).xdp = Some(XdpSupport { transmit: false, ..XDP });
     }, "fail-mode", Grade::Warning, "gro on"),
 ];
 

@@ -9,6 +9,7 @@ use lookup::{GeoInfo, Revision, Ruleset};
 
 use super::{Book, Desk, Note, Wait, file, lock, moment};
 use crate::history::{Confirmation, Database, Entry, EntryFacts};
+use crate::publish::Taken;
 
 /// How long workers may take to take a ruleset: many times their longest sleep.
 const EFFECT: Duration = Duration::from_secs(1);
@@ -55,7 +56,7 @@ impl Desk {
     /// Waits until every worker judges by a revision; how long that took, or nothing when one did not
     /// take it in a second: the gateway waits for an interface, or a worker has no core.
     pub(super) fn effect(&self, revision: u32) -> Option<Duration> {
-        let taken = lock(&self.book).publisher.taken();
+        let taken = self.taken();
         let begun = Instant::now();
         while !taken.by_all(Revision(revision)) {
             if begun.elapsed() > EFFECT {
@@ -66,9 +67,9 @@ impl Desk {
         Some(begun.elapsed())
     }
 
-    /// Whether every worker judges by the ruleset in force.
-    pub(crate) fn taken(&self) -> bool {
-        lock(&self.book).publisher.in_force()
+    /// What each worker judges by, by queue.
+    pub(crate) fn taken(&self) -> Taken {
+        lock(&self.book).publisher.taken()
     }
 
     /// Writes an entry to the disk, if there is a history there; what went wrong.

@@ -97,7 +97,8 @@ impl Mind {
     pub(super) fn lease_over(&mut self, lanes: [Option<Lane>; 2]) {
         let lanes =
             lanes.map(|lane| lane.map(|lane| Box::new(Shared(lane)) as Box<dyn filter::Lane>));
-        self.filter.lease_over(lanes, self.rules.current(), self.clock.origin_ns());
+        let (rules, now) = (self.rules.current(), self.clock.now());
+        self.filter.lease_over(lanes, (rules, now), self.clock.origin_ns());
     }
 
     /// Takes the ruleset in force. No lease of the one before counts any more when others see it taken.

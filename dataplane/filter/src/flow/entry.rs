@@ -113,6 +113,19 @@ impl Entry {
         plain && (open || progress.waits(side)) && !asks
     }
 
+    /// A packet that arrived on `side` keeps it alive. Once it is closing, the outside cannot do that to a
+    /// connection of the inside, nor can refusals.
+    #[inline]
+    pub(crate) fn lives_by(&self, side: Side, step: Step) -> bool {
+        self.progress().state != State::Closing || self.owner(side) && step != Step::End
+    }
+
+    /// A side may open it: the inside its own, either one a service's.
+    #[inline]
+    pub(crate) fn owner(&self, side: Side) -> bool {
+        side == Side::Inside || !self.egress()
+    }
+
     /// Its pinhole was last renewed so long ago.
     #[inline]
     pub(crate) fn due(&self, now_ms: u32, after_ms: u32) -> bool {

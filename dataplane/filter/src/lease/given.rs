@@ -167,7 +167,7 @@ impl Given {
         (before / LANE_ROWS as u64 + 1) * LANE_ROWS as u64 + row as u64
     }
 
-    /// Gives a lease, in place of one that is over; no reader may find a term with half a key.
+    /// Gives a lease at a place that nobody has; no reader may find a term with half a key.
     pub(super) fn give(
         &mut self,
         place: usize,
@@ -182,7 +182,7 @@ impl Given {
         }
         lease[TERM].store(term, Ordering::Release);
         self.tag(place, tag);
-        self.count += usize::from(self.held[place].slot == 0);
+        self.count += 1;
         self.held[place] = held;
         self.tell();
     }
@@ -192,12 +192,16 @@ impl Given {
         self.lane.leases()[place][TERM].store(term, Ordering::Release);
     }
 
-    /// Takes a lease back that somebody has.
-    pub(super) fn take_back(&mut self, place: usize) {
+    /// No packet goes by the lease at a place any more.
+    pub(super) fn close(&self, place: usize) {
         self.lane.leases()[place][TERM].store(0, Ordering::Release);
         self.tag(place, 0);
+    }
+
+    /// Nobody has the lease at a place any more.
+    pub(super) fn free(&mut self, place: usize) {
+        self.count -= usize::from(self.held[place].slot > 0);
         self.held[place].slot = 0;
-        self.count -= 1;
         self.tell();
     }
 }

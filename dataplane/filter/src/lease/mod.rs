@@ -56,8 +56,8 @@ const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
 
 /// Packets with which a flow is worth a lease: more than a question with its answer, or a handshake.
 const WORTH: u32 = 4;
-/// Every lease is tended once in so many milliseconds: four times in the longest term.
-const ROUND_MS: u64 = 1000;
+/// Every lease is tended so many times in its term.
+const ROUNDS: u64 = 4;
 /// After a pause the round goes on where it was, for no longer than so many milliseconds: what lapsed meanwhile
 /// can wait.
 const TURN_MS: u64 = 20;
@@ -123,10 +123,10 @@ impl Filter {
     pub fn lease_over(
         &mut self,
         lanes: [Option<Box<dyn Lane>>; 2],
-        rules: &Ruleset,
+        (rules, now): (&Ruleset, Now),
         origin_ns: u64,
     ) {
-        self.end_leases();
+        self.end_leases(now);
         let secret = self.leases.secret;
         self.leases.lanes = lanes.map(|lane| lane.map(|lane| Given::new(lane, secret, origin_ns)));
         self.revise(rules);
@@ -138,9 +138,16 @@ impl Filter {
     }
 
     /// The same, and the lanes are let go: what went through has been counted.
-    pub fn end_leases(&mut self) {
+    pub fn end_leases(&mut self, now: Now) {
         self.close_leases();
         self.count_let_through();
+        for side in [Side::Outside, Side::Inside] {
+            let places =
+                self.leases.lanes[side as usize].as_ref().map_or(0, |given| given.held.len());
+            for place in 0..places {
+                self.end(side, now, place);
+            }
+        }
         self.leases.lanes = [None, None];
     }
 
@@ -183,7 +190,7 @@ impl Filter {
         if held.slot == slot && held.hash == hash && given.runs(place, burst) {
             return; // a packet from before the lease
         }
-        self.count_use(burst, place);
+        self.end(burst.side, burst.now, place);
         let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
         let held = Held { hash, slot, ..given.held[place] };
         given.give(place, held, (words, given.term(burst, left_ms), row, tag));
@@ -215,7 +222,8 @@ impl Filter {
             let Some(given) = &mut self.leases.lanes[side as usize] else { continue };
             let places = given.held.len();
             let since_ms = now.mono_ms.saturating_sub(given.tended_ms).min(TURN_MS);
-            let due = (places as u64 * since_ms).div_ceil(ROUND_MS) as usize;
+            let round_ms = u64::from(self.table.lives.renew_ms) / ROUNDS;
+            let due = (places as u64 * since_ms).div_ceil(round_ms.max(1)) as usize;
             let end = (given.cursor + due).min(places);
             let cursor = std::mem::replace(&mut given.cursor, if end == places { 0 } else { end });
             given.tended_ms = now.mono_ms;
@@ -231,16 +239,25 @@ impl Filter {
         if held.slot == 0 {
             return;
         }
-        let used = self.count_use(burst, place);
-        if runs && !used {
+        if runs && !self.count_use(burst.side, burst.now, place) {
             return; // silent: it may go on, or lapse
         }
         // What lapsed is not revived: its flow was not judged meanwhile.
         let left_ms = if runs { self.goes_on(burst, held) } else { None };
-        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return };
-        match left_ms {
-            Some(left_ms) => given.extend(place, given.term(burst, left_ms)),
-            None => given.take_back(place),
+        match (left_ms, &self.leases.lanes[burst.side as usize]) {
+            (Some(left_ms), Some(given)) => given.extend(place, given.term(burst, left_ms)),
+            _ => self.end(burst.side, burst.now, place),
+        }
+    }
+
+    /// Ends the lease at a place, if somebody has it, and counts what went through by it.
+    fn end(&mut self, side: Side, now: Now, place: usize) {
+        if let Some(given) = &self.leases.lanes[side as usize] {
+            given.close(place);
+        }
+        self.count_use(side, now, place);
+        if let Some(given) = &mut self.leases.lanes[side as usize] {
+            given.free(place);
         }
     }
 
@@ -253,20 +270,21 @@ impl Filter {
 
     /// Whether the program let packets through by a lease since the last time; its flow counts them, as those
     /// that came here.
-    fn count_use(&mut self, burst: &Burst<'_>, place: usize) -> bool {
-        let Some(given) = &mut self.leases.lanes[burst.side as usize] else { return false };
+    fn count_use(&mut self, side: Side, now: Now, place: usize) -> bool {
+        let Some(given) = &mut self.leases.lanes[side as usize] else { return false };
         let (used, held) = (given.used(place), given.held[place]);
         let packets = (used as u32).wrapping_sub(held.packets);
         if packets == 0 {
             return false;
         }
         given.held[place].packets = used as u32;
-        let seen_ms = given.ms(used, burst.now);
+        let seen_ms = given.ms(used, now);
         if let Some(slot) = self.flow_of(held) {
             let entry = self.table.entry(slot);
             entry.packets = entry.packets.saturating_add(packets);
             // A packet that came here meanwhile may be a later one.
-            if seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0 {
+            let later = seen_ms.wrapping_sub(entry.seen_ms).cast_signed() > 0;
+            if later && entry.lives_by(side, plain(&entry.key)) {
                 entry.seen_ms = seen_ms;
             }
         }

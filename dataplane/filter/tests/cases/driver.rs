@@ -51,8 +51,10 @@ impl Driver {
         }))
     }
 
-    pub(crate) fn open(&self, open: bool) {
-        self.0.words[0].store(open.into(), Relaxed);
+    /// The other interface takes frames of so many bytes; 0: none.
+    pub(crate) fn open(&self, frame_bytes: u32) {
+        let cpus = if frame_bytes > 0 { u32::MAX } else { 0 };
+        self.0.words[0].store(u64::from(cpus) | u64::from(frame_bytes) << 32, Relaxed);
     }
 
     /// Leases that count at this time.
@@ -70,8 +72,8 @@ impl Driver {
     /// Whether the driver lets a frame through.
     pub(crate) fn passes(&self, frame: &[u8], now_ns: u64) -> bool {
         let Some(key) = plain(frame) else { return false };
-        let [open, _, mask, secret @ ..] = self.0.words.each_ref().map(|word| word.load(Relaxed));
-        if open == 0 {
+        let [takes, _, mask, secret @ ..] = self.0.words.each_ref().map(|word| word.load(Relaxed));
+        if frame.len() as u64 > takes >> 32 {
             return false;
         }
         let mix =

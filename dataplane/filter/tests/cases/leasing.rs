@@ -13,6 +13,9 @@ const TURN_MS: u64 = 20;
 /// Packets until a flow is worth a lease.
 pub(crate) const WORTH: usize = 4;
 
+/// Bytes of the longest frame that the other interface takes.
+pub(crate) const LONGEST: u32 = 1518;
+
 /// A lab whose workers may give leases, and the drivers, by worker and side.
 pub(crate) struct Leasing {
     pub(crate) lab: Lab,
@@ -27,10 +30,11 @@ impl Leasing {
     pub(crate) fn over(mut lab: Lab, leases: usize) -> Self {
         let drivers: Vec<_> =
             lab.workers.iter().map(|_| [Driver::new(leases), Driver::new(leases)]).collect();
+        let now = lab.now();
         for (worker, drivers) in lab.workers.iter_mut().zip(&drivers) {
-            drivers.iter().for_each(|driver| driver.open(true));
+            drivers.iter().for_each(|driver| driver.open(LONGEST));
             let lanes = drivers.clone().map(|driver| Some(Box::new(driver) as Box<dyn Lane>));
-            worker.lease_over(lanes, &lab.rules, ORIGIN_NS);
+            worker.lease_over(lanes, (&lab.rules, now), ORIGIN_NS);
         }
         Self { lab, drivers }
     }

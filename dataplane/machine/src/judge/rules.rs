@@ -1,6 +1,6 @@
 //! The policy, its databases, and what happens when nobody judges.
 
-use af_xdp_rs::Takes;
+use af_xdp_rs::{Mode, Takes, XdpSupport};
 
 use super::Case;
 use crate::{
@@ -107,34 +107,58 @@ fn leases(case: &Case<'_>) -> Option<Finding> {
 
 /// Why frames of established flows cannot pass in the driver, and the way out.
 fn hindrance(case: &Case<'_>) -> Option<(String, String)> {
+    const NONE: &str = "or [workers] leases = 0";
+    if case.plan.mode == Mode::Skb {
+        let is = "the program runs behind the driver (mode skb)".to_owned();
+        return Some((is, format!("[workers] mode = \"auto\" in gateway.toml, {NONE}")));
+    }
+    if let Some(link) = case.links().find(|link| link.xdp.is_none()) {
+        let is = format!("nobody says whether {} takes frames from the other side", link.name);
+        return Some((is, format!("Linux 6.3 or newer, {NONE}")));
+    }
+    let names = |wrong: fn(XdpSupport) -> bool| {
+        let links = case.links().filter(move |link| link.xdp.is_some_and(wrong));
+        links.map(|link| link.name.as_str()).collect::<Vec<_>>().join(" and ")
+    };
+    let behind = names(|xdp| !xdp.native);
+    if !behind.is_empty() {
+        let is = format!("the driver of {behind} runs no XDP program");
+        return Some((is, format!("a NIC whose driver does, {NONE}")));
+    }
     let deaf = deaf(case);
     if !deaf.is_empty() {
         let is = format!("{} takes no frames from the other side", deaf.join(" and "));
-        return Some((is, format!("{TRANSMITS}, or [workers] leases = 0")));
+        return Some((is, format!("{TRANSMITS}, {NONE}")));
     }
-    let (from, to, cpus) = far(case)?;
-    let most = cpus.saturating_sub(1);
-    let is = format!(
-        "{} takes frames of CPUs 0 to {most} alone, and interrupts of {} run on others",
-        to.name, from.name
-    );
-    let cores = case.facts.topology.cores.len();
-    let way = format!(
-        "as many queues as CPUs (ethtool -L {} combined {cores}), or interrupts of {} on CPUs 0 to {most}",
-        to.name, from.name
-    );
-    Some((is, way))
+    let [Some(outside), Some(inside)] = &case.facts.links else { return None };
+    far(case, (outside, inside)).or_else(|| far(case, (inside, outside)))
 }
 
-/// An interface with interrupts on CPUs from which the other one takes no redirected frames, the other one, and
-/// from how many it does.
-fn far<'a>(case: &'a Case<'_>) -> Option<(&'a Link, &'a Link, u32)> {
-    let [Some(outside), Some(inside)] = &case.facts.links else { return None };
-    [(outside, inside), (inside, outside)].into_iter().find_map(|(from, to)| {
-        let cpus = Takes::cpus(&to.driver, to.rx_queues.min(to.tx_queues));
-        let served = from.nic.queues.iter().take(case.plan.cores.len());
-        let mut places =
-            served.filter_map(|queue| queue.irq.as_ref()).flat_map(|irq| &irq.effective);
-        places.any(|cpu| *cpu >= cpus as usize).then_some((from, to, cpus))
-    })
+/// Why frames that one interface receives are sent from CPUs from which the other one takes none.
+fn far(case: &Case<'_>, (from, to): (&Link, &Link)) -> Option<(String, String)> {
+    let cpus = Takes::cpus(&to.driver, to.channels) as usize;
+    let cores = case.facts.topology.cores.len();
+    let Some(last) = cpus.checked_sub(1) else {
+        let (to, driver) = (&to.name, &to.driver);
+        let is = format!("{driver} does not say from how many CPUs {to} takes frames");
+        return Some((
+            is,
+            "a driver with channels (ethtool -l), or [workers] leases = 0".to_owned(),
+        ));
+    };
+    let served = from.nic.queues.iter().take(case.plan.cores.len());
+    let mut places = served.filter_map(|queue| queue.irq.as_ref()).flat_map(|irq| &irq.effective);
+    // A NAPI thread runs wherever the scheduler puts it.
+    let who = match from.threaded {
+        true if cpus < cores => "NAPI threads",
+        false if places.any(|cpu| *cpu > last) => "interrupts",
+        _ => return None,
+    };
+    let (from, to) = (&from.name, &to.name);
+    let is =
+        format!("{to} takes frames of CPUs 0 to {last} alone, and {who} of {from} run on others");
+    let way = format!(
+        "as many queues as CPUs (ethtool -L {to} combined {cores}), or {who} of {from} on CPUs 0 to {last}"
+    );
+    Some((is, way))
 }
