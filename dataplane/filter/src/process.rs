@@ -80,6 +80,8 @@ pub struct Filter {
     pub(crate) counters: Counters,
     pub(crate) tally: Writer,
     pub(crate) leases: Leases,
+    /// Room for the packets of a burst: each is filled anew.
+    packets: Vec<Packet>,
 }
 
 /// What all packets of a burst have in common.
@@ -130,6 +132,7 @@ impl Filter {
             counters: Counters::default(),
             tally: Writer::new(&config.key),
             leases: Leases::new(&config.key),
+            packets: vec![Packet::UNREAD; BURST],
         }
     }
 
@@ -154,14 +157,14 @@ impl Filter {
         self.bucket.refill(now.mono_ms);
 
         frames.iter().take(AHEAD).filter_map(|frame| frame.first()).for_each(fetch);
-        let mut packets = ArrayVec::<Packet, BURST>::new();
+        let mut room = std::mem::take(&mut self.packets);
         let mut hashes = [0; BURST];
-        for (i, (frame, hash)) in frames.iter().zip(&mut hashes).enumerate() {
+        let mut judged = Marks::default();
+        let places = room.iter_mut().zip(&mut hashes);
+        for (i, (frame, (packet, hash))) in frames.iter().zip(places).enumerate() {
             if let Some(head) = frames.get(i + AHEAD).and_then(|frame| frame.first()) {
                 fetch(head);
             }
-            packets.push(Packet::UNREAD);
-            let Some(packet) = packets.last_mut() else { break };
             parse(frame, side, packet);
             if packet.fate == Fate::Judge {
                 if packet.head.vlan != 0 {
@@ -169,50 +172,54 @@ impl Filter {
                 }
                 *hash = self.hasher.hash(&packet.key);
                 self.table.fetch_tags(*hash);
+                judged.set(i);
             }
         }
+        let packets = &room[..frames.len().min(BURST)];
         self.counters.received += packets.len() as u64;
         let places = self.table.look(&hashes[..packets.len()]);
-        let mut hits = 0_u64;
+        let mut rest = Marks::first(packets.len());
         let mut misses = Misses::default();
-        for (i, ((packet, &hash), place)) in packets.iter().zip(&hashes).zip(places).enumerate() {
+        for (i, ((packet, &hash), &place)) in packets.iter().zip(&hashes).zip(&places).enumerate() {
             self.table.fetch_ahead(&places, i);
-            if packet.fate == Fate::Judge {
+            if judged.has(i) {
                 let slot = self.table.find_at(place, hash, &packet.key);
                 // A first fragment waits for its turn, lest one before it follows it.
                 let waits = packet.piece.is_some();
                 if !waits && slot.is_some_and(|slot| self.hit(&burst, packet, slot)) {
-                    hits |= 1 << i;
+                    rest.clear(i);
                 } else {
                     misses.add(&packet.key);
                 }
             }
         }
+        // No burst has more packets than there is room for actions.
+        let _ = actions.try_extend_from_slice(&[Action::Forward; BURST][..packets.len()]);
         let mut classes = misses.classes(rules);
-        let mut asked = ArrayVec::<Option<Asked>, BURST>::new();
-        for (i, (packet, &hash)) in packets.iter().zip(&hashes).enumerate() {
-            let misses = packet.fate == Fate::Judge && hits >> i & 1 == 0;
-            asked.push(misses.then(|| {
-                let miss = Asked::new(&burst, &packet.key, classes.next(&packet.key));
-                if miss.judgement.verdict == Verdict::Allow {
-                    self.table.fetch_room(hash);
-                }
-                miss
-            }));
+        let mut asked = ArrayVec::<Asked, BURST>::new();
+        for i in rest.and(judged) {
+            let key = &packets[i].key;
+            let miss = Asked::new(&burst, key, classes.next(key));
+            if miss.judgement.verdict == Verdict::Allow {
+                self.table.fetch_room(hashes[i]);
+            }
+            asked.push(miss);
         }
-        for ((packet, &hash), asked) in packets.iter().zip(&hashes).zip(&asked) {
-            let action = match packet.fate {
-                Fate::Judge => match asked {
+        let mut asked = asked.iter();
+        for i in rest {
+            let packet = &packets[i];
+            actions[i] = match packet.fate {
+                Fate::Judge => match asked.next() {
                     None => Action::Forward,
-                    Some(asked) => self.miss(&burst, packet, hash, asked, records),
+                    Some(asked) => self.miss(&burst, packet, hashes[i], asked, records),
                 },
                 Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),
                 Fate::Pass => self.pass(),
                 Fate::Neighbour => self.neighbour(&burst, packet, records),
             };
-            actions.push(action);
         }
+        self.packets = room;
         self.counters.flows = self.table.len() as u64;
     }
 
@@ -265,6 +272,52 @@ impl Filter {
     #[must_use]
     pub fn tally(&self) -> &Arc<Tally> {
         self.tally.tally()
+    }
+}
+
+/// Some packets of a burst; goes through them in order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks(u64);
+
+const _: () = assert!(BURST == 64);
+
+impl Marks {
+    /// The first so many.
+    fn first(count: usize) -> Self {
+        Self(if count == 0 { 0 } else { u64::MAX >> (BURST - count.min(BURST)) })
+    }
+
+    #[inline]
+    fn set(&mut self, i: usize) {
+        self.0 |= 1 << (i % BURST);
+    }
+
+    #[inline]
+    fn clear(&mut self, i: usize) {
+        self.0 &= !(1 << (i % BURST));
+    }
+
+    #[inline]
+    fn has(self, i: usize) -> bool {
+        self.0 >> (i % BURST) & 1 != 0
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl Iterator for Marks {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let i = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(i)
     }
 }
 

@@ -66,6 +66,12 @@ impl Filter {
         true
     }
 
+    /// The same for a packet that had to wait for those before it, apart from the many that had not.
+    #[inline(never)]
+    fn hit_after(&mut self, burst: &Burst<'_>, packet: &Packet, slot: usize) -> bool {
+        self.hit(burst, packet, slot)
+    }
+
     /// Judges a packet whose flow is unknown, or known to another ruleset only.
     pub(crate) fn miss(
         &mut self,
@@ -78,7 +84,7 @@ impl Filter {
         let (key, step) = (&packet.key, packet.step);
         // A packet before this one in the burst may have brought the flow.
         let known = match self.table.find(hash, key) {
-            Some(slot) if self.hit(burst, packet, slot) => return Action::Forward,
+            Some(slot) if self.hit_after(burst, packet, slot) => return Action::Forward,
             Some(slot) => self.known(burst, slot, key),
             None => None,
         };

@@ -94,7 +94,7 @@ impl Entry {
     /// The flow was silent for too long.
     #[inline]
     pub(crate) fn expired(&self, now_ms: u32, lives: &Lives) -> bool {
-        now_ms.wrapping_sub(self.seen_ms) > lives.of(self.timing(), self.progress().state)
+        now_ms.wrapping_sub(self.seen_ms) > lives.of_bits(self.kind, self.progress)
     }
 
     /// A packet that arrived on `side` changes nothing but the time, as most do.
@@ -106,11 +106,10 @@ impl Entry {
     /// A packet that arrived on `side` leaves the connection as it is.
     #[inline]
     pub(crate) fn stays(&self, side: Side, step: Step) -> bool {
-        let progress = self.progress();
-        let open = progress.state == State::Open;
+        let open = Progress::is_open(self.progress);
         let plain = matches!(step, Step::Segment | Step::Datagram | Step::Query | Step::Answer);
-        let asks = self.egress() && step == Step::Segment && !open;
-        plain && (open || progress.waits(side)) && !asks
+        let asks = self.egress() && step == Step::Segment;
+        plain && (open || Progress::waits(self.progress, side) && !asks)
     }
 
     /// A packet that arrived on `side` keeps it alive. Once it is closing, the outside cannot do that to a

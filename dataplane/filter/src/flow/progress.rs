@@ -28,6 +28,11 @@ pub(crate) enum State {
     Closing,
 }
 
+// A flow's bits.
+const STATE: u8 = 3;
+const FROM_OUTSIDE: u8 = 4;
+const FROM_INSIDE: u8 = 8;
+
 /// The state, and who was seen on the way to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Progress {
@@ -59,14 +64,21 @@ impl Progress {
         self
     }
 
-    /// Opening, and only `side` was seen: more of it that is no handshake changes nothing.
+    /// Opening, and only `side` was seen: more of it that is no handshake changes nothing. Asked of
+    /// [`Progress::pack_all`], as each packet does.
     #[inline]
-    pub(crate) fn waits(self, side: Side) -> bool {
-        let (this, other) = match side {
-            Side::Outside => (self.from_outside, self.from_inside),
-            Side::Inside => (self.from_inside, self.from_outside),
+    pub(super) fn waits(bits: u8, side: Side) -> bool {
+        let this = match side {
+            Side::Outside => FROM_OUTSIDE,
+            Side::Inside => FROM_INSIDE,
         };
-        self.state == State::Opening && this && !other
+        bits == State::Opening as u8 | this
+    }
+
+    /// Open, asked of [`Progress::pack_all`].
+    #[inline]
+    pub(super) fn is_open(bits: u8) -> bool {
+        bits & STATE == State::Open as u8
     }
 
     /// [`Progress::after`] for a connection of the inside as all workers know it. The outside's FIN or RST does
@@ -86,12 +98,17 @@ impl Progress {
     /// In four bits, as a flow keeps it.
     #[inline]
     pub(super) fn pack_all(self) -> u8 {
-        self.state as u8 | u8::from(self.from_outside) << 2 | u8::from(self.from_inside) << 3
+        let from_outside = if self.from_outside { FROM_OUTSIDE } else { 0 };
+        let from_inside = if self.from_inside { FROM_INSIDE } else { 0 };
+        self.state as u8 | from_outside | from_inside
     }
 
     #[inline]
     pub(super) fn unpack_all(bits: u8) -> Self {
-        Self { from_inside: bits >> 3 & 1 != 0, ..Self::unpack(u32::from(bits & 7)) }
+        Self {
+            from_inside: bits & FROM_INSIDE != 0,
+            ..Self::unpack(u32::from(bits & !FROM_INSIDE))
+        }
     }
 
     #[inline]
@@ -102,5 +119,28 @@ impl Progress {
             _ => State::Closing,
         };
         Self { state, from_outside: bits >> 2 & 1 != 0, from_inside: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_say_what_they_stand_for() {
+        for bits in 0..16 {
+            let progress = Progress::unpack_all(bits);
+            if bits & STATE == STATE {
+                continue; // no state
+            }
+            let Progress { state, from_outside, from_inside } = progress;
+            assert_eq!(progress.pack_all(), bits);
+            assert_eq!(Progress::is_open(bits), state == State::Open);
+            let opening = state == State::Opening;
+            let waits =
+                [opening && from_outside && !from_inside, opening && from_inside && !from_outside];
+            let got = [Side::Outside, Side::Inside].map(|side| Progress::waits(bits, side));
+            assert_eq!(got, waits, "{progress:?}");
+        }
     }
 }

@@ -133,7 +133,14 @@ impl Table {
     #[inline]
     pub(crate) fn find_at(&self, place: u32, hash: u64, key: &Key) -> Option<usize> {
         let entry = self.entries.get(place as usize)?;
-        if entry.key == *key { Some(place as usize) } else { self.find(hash, key) }
+        if entry.key == *key { Some(place as usize) } else { self.find_anew(hash, key) }
+    }
+
+    /// Apart, lest the loop that hardly ever comes here grow.
+    #[cold]
+    #[inline(never)]
+    fn find_anew(&self, hash: u64, key: &Key) -> Option<usize> {
+        self.find(hash, key)
     }
 
     /// The slot of `key`, expired or of another revision though it may be.

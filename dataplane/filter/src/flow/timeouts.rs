@@ -86,7 +86,8 @@ pub(crate) type Row = [u32; 3];
 /// [`Timeouts`], ready to be looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lives {
-    rows: [Row; 5],
+    /// By the bits of [`Timing`] and [`State`]: more than there are, so that no lookup needs a check.
+    idle_ms: [[u32; 4]; 8],
     /// A flow renews its pinhole no more often than this: an eighth of the shortest timeout.
     pub(crate) renew_ms: u32,
     pub(crate) fragment_ms: u32,
@@ -108,18 +109,29 @@ impl Lives {
             [ms(t.tcp_open_s.max(t.udp_open_s).max(t.other_open_s)); 3],
         ];
         let shortest = rows.iter().flatten().copied().min().unwrap_or(RENEW_MS);
-        Self { rows, renew_ms: RENEW_MS.min(shortest / 8), fragment_ms: ms(t.fragment_s) }
+        let mut idle_ms = [[0; 4]; 8];
+        for (idle_ms, row) in idle_ms.iter_mut().zip(rows) {
+            idle_ms[..3].copy_from_slice(&row);
+        }
+        Self { idle_ms, renew_ms: RENEW_MS.min(shortest / 8), fragment_ms: ms(t.fragment_s) }
     }
 
     /// Milliseconds of silence after which a flow is forgotten.
     #[inline]
     pub(crate) fn of(&self, timing: Timing, state: State) -> u32 {
-        self.rows[timing as usize][state as usize]
+        self.of_bits(timing as u8, state as u8)
+    }
+
+    /// The same of the three bits of a timing and the two of a state; others of a byte count for nothing.
+    #[inline]
+    pub(super) fn of_bits(&self, timing: u8, state: u8) -> u32 {
+        self.idle_ms[usize::from(timing & 7)][usize::from(state & 3)]
     }
 
     /// The timeouts of one protocol.
     pub(crate) fn row(&self, timing: Timing) -> Row {
-        self.rows[timing as usize]
+        let [opening, open, closing, _] = self.idle_ms[timing as usize];
+        [opening, open, closing]
     }
 }
 

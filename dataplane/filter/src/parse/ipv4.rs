@@ -9,8 +9,8 @@ use crate::{DropReason, Family};
 
 /// Loose and strict source route.
 const SOURCE_ROUTES: [u8; 2] = [131, 137];
-const MORE_FRAGMENTS: u16 = 0x2000;
-const OFFSET: u16 = 0x1fff;
+pub(super) const MORE_FRAGMENTS: u16 = 0x2000;
+pub(super) const OFFSET: u16 = 0x1fff;
 
 #[inline]
 pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, DropReason> {
@@ -50,6 +50,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
 }
 
 /// Source and destination, host byte order.
+#[inline]
 pub(super) fn addresses(header: &[u8; 20]) -> (u128, u128) {
     let src = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
     let dst = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
@@ -59,7 +60,7 @@ pub(super) fn addresses(header: &[u8; 20]) -> (u128, u128) {
 /// The ones' complement sum over a header is all ones (RFC 1071). The order of bytes within a word
 /// does not matter to that.
 #[inline]
-fn checksum_ok(header: &[u8]) -> bool {
+pub(super) fn checksum_ok(header: &[u8]) -> bool {
     let mut sum: u64 = 0;
     for word in header.chunks_exact(4) {
         sum += u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));

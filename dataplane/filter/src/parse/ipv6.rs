@@ -48,6 +48,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], head: &mut Head) -> Result<Payload<'a>, 
 }
 
 /// Source and destination, host byte order.
+#[inline]
 pub(super) fn addresses(header: &[u8; 40]) -> (u128, u128) {
     let mut ends = [[0; 16]; 2];
     ends[0].copy_from_slice(&header[8..24]);

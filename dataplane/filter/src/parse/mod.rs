@@ -13,6 +13,7 @@ mod ether;
 mod icmp;
 mod ipv4;
 mod ipv6;
+mod plain;
 mod transport;
 
 use lookup::{Proto, Side};
@@ -153,13 +154,16 @@ impl Payload<'_> {
     }
 }
 
-/// Reads one frame that arrived on `side` into an unread packet.
+/// Reads one frame that arrived on `side`.
 #[inline]
 pub(crate) fn parse(frame: &[u8], side: Side, packet: &mut Packet) {
-    packet.fate = read(frame, side, packet).unwrap_or_else(Fate::Drop);
+    if !plain::read(frame, side, packet) {
+        *packet = Packet::UNREAD;
+        packet.fate = read(frame, side, packet).unwrap_or_else(Fate::Drop);
+    }
 }
 
-#[inline]
+#[inline(never)]
 fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReason> {
     let link = ether::read(frame)?;
     let head = &mut packet.head;

@@ -44,7 +44,7 @@ fn ports<'a, const N: usize>(payload: &Payload<'a>) -> Result<(Ports, &'a [u8; N
 }
 
 #[inline]
-fn tcp(payload: &Payload<'_>) -> Result<Ports, DropReason> {
+pub(super) fn tcp(payload: &Payload<'_>) -> Result<Ports, DropReason> {
     let (ports, header) = ports::<20>(payload)?;
     let header_len = usize::from(header[12] >> 4) * 4;
     if header_len < 20 {
@@ -68,7 +68,7 @@ fn tcp(payload: &Payload<'_>) -> Result<Ports, DropReason> {
 }
 
 #[inline]
-fn udp(payload: &Payload<'_>) -> Result<Ports, DropReason> {
+pub(super) fn udp(payload: &Payload<'_>) -> Result<Ports, DropReason> {
     let (ports, header) = ports::<8>(payload)?;
     let len = usize::from(be16!(header, 4));
     if len < 8 {

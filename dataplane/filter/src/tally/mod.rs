@@ -107,7 +107,7 @@ impl Row {
 #[derive(Debug)]
 pub struct Tally {
     names: Rows,
-    domains: Box<[Row]>,
+    domains: Box<[Row; NOWHERE + 1]>,
     service_names: Rows,
     services: Box<[Probe]>,
 }
@@ -116,7 +116,7 @@ impl Tally {
     fn new() -> Self {
         Self {
             names: Rows::new(MAX_DOMAINS),
-            domains: (0..=NOWHERE).map(|_| Row::new()).collect(),
+            domains: Box::new(std::array::from_fn(|_| Row::new())),
             service_names: Rows::new(2 * MAX_SERVICES),
             services: (0..2 * MAX_SERVICES).map(|_| Probe::default()).collect(),
         }

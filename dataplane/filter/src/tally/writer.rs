@@ -19,7 +19,7 @@ pub(crate) struct Writer {
     /// The ruleset whose ids the rows below are for.
     revision: Option<Revision>,
     turn: u64,
-    rows: Box<[u16]>,
+    rows: Box<[u16; MAX_DOMAINS + 1]>,
     service_rows: Box<[u16]>,
     secret: [u64; 4],
 }
@@ -32,7 +32,7 @@ impl Writer {
             tally: Arc::new(Tally::new()),
             revision: None,
             turn: 0,
-            rows: vec![0; MAX_DOMAINS].into(),
+            rows: Box::new([NOWHERE as u16; MAX_DOMAINS + 1]),
             service_rows: vec![0; MAX_SERVICES].into(),
             secret: std::array::from_fn(word),
         }
@@ -55,7 +55,7 @@ impl Writer {
         self.turn += 1;
         let domains = legend.domains().iter().map(|domain| print(&domain.name, ""));
         let clear = |row: usize| tally.domains[row].clear();
-        tally.names.adopt(self.turn, domains, &mut self.rows, clear);
+        tally.names.adopt(self.turn, domains, &mut self.rows[..MAX_DOMAINS], clear);
         let services = legend.services().iter();
         let services = services.map(|(name, domain)| print(legend.domain_name(*domain), name));
         let clear = |row: usize| tally.services[row].clear();
@@ -66,10 +66,9 @@ impl Writer {
     /// The number of a domain's row, until another ruleset is adopted.
     #[inline]
     pub(crate) fn index(&self, domain: Option<DomainId>) -> usize {
-        let row = domain.map_or(NOWHERE, |domain| {
-            usize::from(self.rows[usize::from(domain.0).min(MAX_DOMAINS - 1)])
-        });
-        row.min(NOWHERE)
+        // The last is that of no domain; the bounds are those of the arrays, so that nothing is checked twice.
+        let domain = domain.map_or(u16::MAX, |domain| domain.0);
+        usize::from(self.rows[usize::from(domain).min(MAX_DOMAINS)]).min(NOWHERE)
     }
 
     #[inline]
