@@ -178,7 +178,7 @@ impl Filter {
         let packets = &room[..frames.len().min(BURST)];
         self.counters.received += packets.len() as u64;
         let places = self.table.look(&hashes[..packets.len()]);
-        let mut rest = Marks::first(packets.len());
+        let (mut rest, mut absent) = (Marks::first(packets.len()), Marks::default());
         let mut misses = Misses::default();
         for (i, ((packet, &hash), &place)) in packets.iter().zip(&hashes).zip(&places).enumerate() {
             self.table.fetch_ahead(&places, i);
@@ -190,6 +190,9 @@ impl Filter {
                     rest.clear(i);
                 } else {
                     misses.add(&packet.key);
+                }
+                if slot.is_none() {
+                    absent.set(i);
                 }
             }
         }
@@ -211,7 +214,16 @@ impl Filter {
             actions[i] = match packet.fate {
                 Fate::Judge => match asked.next() {
                     None => Action::Forward,
-                    Some(asked) => self.miss(&burst, packet, hashes[i], asked, records),
+                    Some(asked) => {
+                        let (hash, key) = (hashes[i], &packet.key);
+                        // A packet before this one in the burst may have brought the flow.
+                        let slot = if absent.has(i) {
+                            self.table.find_since(hash, key)
+                        } else {
+                            self.table.find(hash, key)
+                        };
+                        self.miss(&burst, packet, (hash, slot), asked, records)
+                    }
                 },
                 Fate::Follow => self.follow(&burst, packet, records),
                 Fate::Drop(reason) => self.refuse(&burst, packet, reason, records),

@@ -77,13 +77,12 @@ impl Filter {
         &mut self,
         burst: &Burst<'_>,
         packet: &Packet,
-        hash: u64,
+        (hash, slot): (u64, Option<usize>),
         &Asked { ends, judgement }: &Asked,
         records: &mut impl Records,
     ) -> Action {
         let (key, step) = (&packet.key, packet.step);
-        // A packet before this one in the burst may have brought the flow.
-        let known = match self.table.find(hash, key) {
+        let known = match slot {
             Some(slot) if self.hit_after(burst, packet, slot) => return Action::Forward,
             Some(slot) => self.known(burst, slot, key),
             None => None,

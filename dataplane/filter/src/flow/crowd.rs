@@ -182,7 +182,7 @@ fn millions_of_syns_push_out_no_open_flow() {
 }
 
 /// Nanoseconds for one lookup of each key, in batches as the worker does them.
-fn lookup_ns(table: &Table, hasher: &Hasher, keys: &[Key]) -> f64 {
+fn lookup_ns(table: &mut Table, hasher: &Hasher, keys: &[Key]) -> f64 {
     let start = Instant::now();
     let mut found = 0;
     for batch in keys.chunks_exact(64) {
@@ -210,7 +210,7 @@ fn slowdown() {
         SETS.iter().map(|(name, key)| (*name, (0..KEYS).map(key).collect())).collect();
     sets.extend(aimed(&Hasher::new(secret(1_000))));
     // The same share of a table as the sets' keys fill: nearly full for all of them.
-    let tables: Vec<Table> = sets
+    let mut tables: Vec<Table> = sets
         .iter_mut()
         .map(|(_, keys)| {
             let mut table = Table::new(1 << 16, Lives::new(&Timeouts::default()));
@@ -228,7 +228,7 @@ fn slowdown() {
     let mut rounds = vec![Vec::new(); sets.len()];
     for _ in 0..101 {
         for (i, (_, keys)) in sets.iter().enumerate() {
-            rounds[i].push(lookup_ns(&tables[i], &hasher, keys));
+            rounds[i].push(lookup_ns(&mut tables[i], &hasher, keys));
         }
     }
     let medians: Vec<f64> = rounds

@@ -52,6 +52,8 @@ pub(crate) struct Table {
     len: usize,
     /// The next bucket that [`Table::expire`] looks at.
     cursor: usize,
+    /// Which keys may have been put in since the last look: a bit of their hashes.
+    fresh: u64,
 }
 
 impl Table {
@@ -65,6 +67,7 @@ impl Table {
             mask: buckets - 1,
             len: 0,
             cursor: 0,
+            fresh: 0,
         }
     }
 
@@ -87,7 +90,8 @@ impl Table {
 
     /// Where to look for the keys of a burst, for [`Table::find_at`]; asks for the first entries there.
     #[inline(never)]
-    pub(crate) fn look(&self, hashes: &[u64]) -> [u32; BURST] {
+    pub(crate) fn look(&mut self, hashes: &[u64]) -> [u32; BURST] {
+        self.fresh = 0;
         let hashes = &hashes[..hashes.len().min(BURST)];
         let mut places = [NOWHERE; BURST];
         let mut absent = ArrayVec::<(usize, usize), BURST>::new();
@@ -141,6 +145,12 @@ impl Table {
     #[inline(never)]
     fn find_anew(&self, hash: u64, key: &Key) -> Option<usize> {
         self.find(hash, key)
+    }
+
+    /// The slot of a key that was not there at the last [`Table::look`].
+    #[inline]
+    pub(crate) fn find_since(&self, hash: u64, key: &Key) -> Option<usize> {
+        if self.fresh & fresh(hash) == 0 { None } else { self.find(hash, key) }
     }
 
     /// The slot of `key`, expired or of another revision though it may be.
@@ -200,6 +210,7 @@ impl Table {
             self.len += 1;
         }
         tags[slot % WAYS] = tag(hash);
+        self.fresh |= fresh(hash);
         self.entries[slot] = entry;
         true
     }
@@ -302,6 +313,12 @@ impl Table {
             self.cursor = (self.cursor + 1) & self.mask;
         }
     }
+}
+
+/// One bit of a word, by the top of the hash.
+#[inline]
+fn fresh(hash: u64) -> u64 {
+    1 << (hash >> 58)
 }
 
 /// The top of the hash, never 0.

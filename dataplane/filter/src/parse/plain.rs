@@ -13,21 +13,20 @@ use crate::Family;
 use crate::flow::Key;
 
 /// Reads a plain packet; nothing of another one.
-#[inline]
+#[inline(always)]
 pub(super) fn read(frame: &[u8], side: Side, packet: &mut Packet) -> bool {
     let plain = ether::read(frame).ok().and_then(|link| match link.ethertype {
-        ether::IPV4 => v4(&link, side),
-        ether::IPV6 => v6(&link, side),
+        ether::IPV4 => v4(&link, side, packet),
+        ether::IPV6 => v6(&link, side, packet),
         _ => None,
     });
-    if let Some(plain) = plain {
-        *packet = plain;
-    }
     plain.is_some()
 }
 
-#[inline]
-fn v4(link: &Link<'_>, side: Side) -> Option<Packet> {
+// These write in place what they found: moved about, it would cost more than it takes to read.
+
+#[inline(always)]
+fn v4(link: &Link<'_>, side: Side, packet: &mut Packet) -> Option<()> {
     let (fixed, _) = link.bytes.split_first_chunk::<20>()?;
     let bytes = link.bytes.get(20..usize::from(be16!(fixed, 2)))?;
     let whole = be16!(fixed, 6) & (ipv4::OFFSET | ipv4::MORE_FRAGMENTS) == 0;
@@ -35,26 +34,27 @@ fn v4(link: &Link<'_>, side: Side) -> Option<Packet> {
     if fixed[0] != 0x45 || !whole || !ipv4::checksum_ok(fixed) || ipv4::bad_source(src) {
         return None;
     }
-    behind((link, Family::V4, side), (src, dst), (fixed[9], bytes))
+    behind((link, Family::V4, side), (src, dst), (fixed[9], bytes), packet)
 }
 
-#[inline]
-fn v6(link: &Link<'_>, side: Side) -> Option<Packet> {
+#[inline(always)]
+fn v6(link: &Link<'_>, side: Side, packet: &mut Packet) -> Option<()> {
     let (fixed, rest) = link.bytes.split_first_chunk::<40>()?;
     let bytes = rest.get(..usize::from(be16!(fixed, 4)))?;
     let (src, dst) = ipv6::addresses(fixed);
     if fixed[0] >> 4 != 6 || ipv6::bad_source(src) {
         return None;
     }
-    behind((link, Family::V6, side), (src, dst), (fixed[6], bytes))
+    behind((link, Family::V6, side), (src, dst), (fixed[6], bytes), packet)
 }
 
-#[inline]
+#[inline(always)]
 fn behind(
     (link, family, side): (&Link<'_>, Family, Side),
     (src, dst): (u128, u128),
     (proto, bytes): (u8, &[u8]),
-) -> Option<Packet> {
+    packet: &mut Packet,
+) -> Option<()> {
     let payload = Payload { proto, hop_limit: 0, fragmented: false, piece: None, bytes };
     let ports = match Proto(proto) {
         Proto::TCP => transport::tcp(&payload),
@@ -64,7 +64,8 @@ fn behind(
     let Ports { src: src_port, dst: dst_port, step } = ports.ok().filter(|_| src != dst)?;
     let head = Head { src, dst, src_port, dst_port, vlan: link.vlan, proto, family };
     let key = Key::new(side, &head, proto, (src_port, dst_port));
-    Some(Packet { head, key, piece: None, step, fate: Fate::Judge })
+    *packet = Packet { head, key, piece: None, step, fate: Fate::Judge };
+    Some(())
 }
 
 #[cfg(test)]
