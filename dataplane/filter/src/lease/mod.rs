@@ -220,6 +220,9 @@ impl Filter {
         for side in [Side::Outside, Side::Inside] {
             let burst = Burst::new(rules, now, side);
             let Some(given) = &mut self.leases.lanes[side as usize] else { continue };
+            if given.count == 0 {
+                continue;
+            }
             let places = given.held.len();
             let since_ms = now.mono_ms.saturating_sub(given.tended_ms).min(TURN_MS);
             let round_ms = u64::from(self.table.lives.renew_ms) / ROUNDS;
