@@ -99,7 +99,7 @@ impl Takes {
         if !interface.up || !support.is_some_and(|support| support.transmit) {
             return Self::NOTHING;
         }
-        let channels = interface.channels().ok().flatten();
+        let channels = || interface.channels().ok().flatten();
         // `xdp_ok_fwd_dev` in `include/linux/netdevice.h`: its MTU, the Ethernet header and a tag.
         let frame_bytes = interface.mtu_bytes.saturating_add(14 + 4);
         Self { cpus: Self::cpus(&interface.driver, channels), frame_bytes }
@@ -109,10 +109,10 @@ impl Takes {
     /// queue where CPUs are more than queues; mlx5e and i40e answer -ENXIO to those above. So one that is not
     /// known to share takes none where nobody says how many queues it uses: there may be more than that.
     #[must_use]
-    pub fn cpus(driver: &str, channels: Option<Channels>) -> u32 {
+    pub fn cpus(driver: &str, channels: impl FnOnce() -> Option<Channels>) -> u32 {
         match driver {
             "veth" | "virtio_net" | "igb" | "igc" | "ixgbe" | "bnxt_en" => u32::MAX,
-            _ => channels.map_or(0, |Channels { rx, tx, combined }| {
+            _ => channels().map_or(0, |Channels { rx, tx, combined }| {
                 combined.now.saturating_add(rx.now.min(tx.now))
             }),
         }

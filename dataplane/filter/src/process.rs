@@ -1,6 +1,6 @@
 //! One burst, from frames to actions.
 //!
-//! A burst is taken in passes, each over all packets, and each asks for the memory that the next one
+//! A burst is taken in passes, each over the packets that are left, and each asks for the memory that the next one
 //! reads ([`crate::ahead`]), so that cache misses overlap instead of adding up:
 //!
 //! ```text
@@ -178,6 +178,8 @@ impl Filter {
         let packets = &room[..frames.len().min(BURST)];
         self.counters.received += packets.len() as u64;
         let places = self.table.look(&hashes[..packets.len()]);
+        // No burst has more packets than there is room for actions.
+        let _ = actions.try_extend_from_slice(&[Action::Drop; BURST][..packets.len()]);
         let (mut rest, mut absent) = (Marks::first(packets.len()), Marks::default());
         let mut misses = Misses::default();
         for (i, ((packet, &hash), &place)) in packets.iter().zip(&hashes).zip(&places).enumerate() {
@@ -187,6 +189,7 @@ impl Filter {
                 // A first fragment waits for its turn, lest one before it follows it.
                 let waits = packet.piece.is_some();
                 if !waits && slot.is_some_and(|slot| self.hit(&burst, packet, slot)) {
+                    actions[i] = Action::Forward;
                     rest.clear(i);
                 } else {
                     misses.add(&packet.key);
@@ -196,11 +199,9 @@ impl Filter {
                 }
             }
         }
-        // No burst has more packets than there is room for actions.
-        let _ = actions.try_extend_from_slice(&[Action::Forward; BURST][..packets.len()]);
         let mut classes = misses.classes(rules);
         let mut asked = ArrayVec::<Asked, BURST>::new();
-        for i in rest.and(judged) {
+        for i in rest.and(judged).iter() {
             let key = &packets[i].key;
             let miss = Asked::new(&burst, key, classes.next(key));
             if miss.judgement.verdict == Verdict::Allow {
@@ -209,11 +210,11 @@ impl Filter {
             asked.push(miss);
         }
         let mut asked = asked.iter();
-        for i in rest {
+        for i in rest.iter() {
             let packet = &packets[i];
             actions[i] = match packet.fate {
                 Fate::Judge => match asked.next() {
-                    None => Action::Forward,
+                    None => Action::Drop,
                     Some(asked) => {
                         let (hash, key) = (hashes[i], &packet.key);
                         // A packet before this one in the burst may have brought the flow.
@@ -287,7 +288,7 @@ impl Filter {
     }
 }
 
-/// Some packets of a burst; goes through them in order.
+/// Some packets of a burst.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks(u64);
 
@@ -317,19 +318,16 @@ impl Marks {
     fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
-}
 
-impl Iterator for Marks {
-    type Item = usize;
-
+    /// In order.
     #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let i = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(i)
+    fn iter(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let i = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (i < BURST).then_some(i)
+        })
     }
 }
 

@@ -9,7 +9,7 @@
 //! that has a worker. Everything runs on the gateway's own thread, so two changes never meet, nor a
 //! change and an interface that goes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -125,8 +125,7 @@ impl Gateway {
     /// A mind for the next queue.
     fn recruit(&mut self, cores: &[usize]) -> Result<(), Error> {
         let core = cores.get(self.crew.len()).copied().unwrap_or(0);
-        let desk = Arc::clone(self.state.desk());
-        let rules = || desk.reader();
+        let rules = || self.state.desk().reader();
         let (board, tally, post) = join(&mut self.crew, &self.config, core, rules, &self.rings)?;
         self.state.join(board, tally, post);
         Ok(())

@@ -273,11 +273,12 @@ impl Table {
         oldest.map(|(slot, _)| slot)
     }
 
-    /// Forgets the flow in `slot`.
+    /// Forgets the flow in `slot`; nor does [`Table::find_at`] find it any more, in the same burst.
     pub(crate) fn remove(&mut self, slot: usize) {
         let tag = &mut self.tags[slot / WAYS].0[slot % WAYS];
         if *tag != 0 {
             *tag = 0;
+            self.entries[slot].key = Key::EMPTY;
             self.len -= 1;
         }
     }

@@ -56,8 +56,10 @@ const _: () = assert!(LANE_ROWS > crate::MAX_DOMAINS);
 
 /// Packets with which a flow is worth a lease: more than a question with its answer, or a handshake.
 const WORTH: u32 = 4;
-/// Every lease is tended so many times in its term.
+/// Every lease is tended so many times in the longest term.
 const ROUNDS: u64 = 4;
+/// Places that one call tends at most, where they are many and terms short: some ten microseconds.
+const MOST: usize = 1 << 14;
 /// After a pause the round goes on where it was, for no longer than so many milliseconds: what lapsed meanwhile
 /// can wait.
 const TURN_MS: u64 = 20;
@@ -145,7 +147,7 @@ impl Filter {
             let places =
                 self.leases.lanes[side as usize].as_ref().map_or(0, |given| given.held.len());
             for place in 0..places {
-                self.end(side, now, place);
+                self.end_held(side, now, place);
             }
         }
         self.leases.lanes = [None, None];
@@ -227,7 +229,7 @@ impl Filter {
             let since_ms = now.mono_ms.saturating_sub(given.tended_ms).min(TURN_MS);
             let round_ms = u64::from(self.table.lives.renew_ms) / ROUNDS;
             let due = (places as u64 * since_ms).div_ceil(round_ms.max(1)) as usize;
-            let end = (given.cursor + due).min(places);
+            let end = (given.cursor + due.min(MOST)).min(places);
             let cursor = std::mem::replace(&mut given.cursor, if end == places { 0 } else { end });
             given.tended_ms = now.mono_ms;
             for place in cursor..end {
@@ -238,10 +240,11 @@ impl Filter {
 
     fn tend_place(&mut self, burst: &Burst<'_>, place: usize) {
         let Some(given) = &self.leases.lanes[burst.side as usize] else { return };
-        let (held, runs) = (given.held[place], given.runs(place, burst));
+        let held = given.held[place];
         if held.slot == 0 {
             return;
         }
+        let runs = given.runs(place, burst);
         if runs && !self.count_use(burst.side, burst.now, place) {
             return; // silent: it may go on, or lapse
         }
@@ -253,7 +256,15 @@ impl Filter {
         }
     }
 
-    /// Ends the lease at a place, if somebody has it, and counts what went through by it.
+    /// Ends the lease at a place if somebody has it.
+    fn end_held(&mut self, side: Side, now: Now, place: usize) {
+        let given = self.leases.lanes[side as usize].as_ref();
+        if given.is_some_and(|given| given.held[place].slot > 0) {
+            self.end(side, now, place);
+        }
+    }
+
+    /// Ends the lease at a place, whoever has it, and counts what went through by it.
     fn end(&mut self, side: Side, now: Now, place: usize) {
         if let Some(given) = &self.leases.lanes[side as usize] {
             given.close(place);

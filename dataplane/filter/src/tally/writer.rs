@@ -66,9 +66,10 @@ impl Writer {
     /// The number of a domain's row, until another ruleset is adopted.
     #[inline]
     pub(crate) fn index(&self, domain: Option<DomainId>) -> usize {
-        // The last is that of no domain; the bounds are those of the arrays, so that nothing is checked twice.
-        let domain = domain.map_or(u16::MAX, |domain| domain.0);
-        usize::from(self.rows[usize::from(domain).min(MAX_DOMAINS)]).min(NOWHERE)
+        // The last row is that of no domain, the one before it that of all beyond. The bounds are those of the
+        // arrays, so that nothing is checked twice.
+        let place = domain.map_or(MAX_DOMAINS, |domain| usize::from(domain.0).min(MAX_DOMAINS - 1));
+        usize::from(self.rows[place]).min(NOWHERE)
     }
 
     #[inline]

@@ -4,7 +4,7 @@
 //! Time passes in steps that no timeout lies near: the moment of fading itself may differ by what a
 //! flow waits to renew its pinhole.
 
-use filter::{Action, Timeouts};
+use filter::{Action, Action::Drop, Action::Forward, Timeouts};
 use lookup::Side::{self, Inside, Outside};
 use proptest::prelude::*;
 
@@ -221,4 +221,30 @@ fn a_full_table_changes_no_verdict() {
         full.set(full.get() + labs[1].counters().flow_table_full);
     });
     assert!(full.get() > 2_000, "{} packets found the table full", full.get());
+}
+
+#[test]
+fn a_burst_is_judged_as_its_packets_alone() {
+    // What one worker knows as open has ended, as another one saw.
+    for [from, to] in
+        [["198.51.100.1:80", "10.3.0.5:4000"], ["[2001:db8:de::1]:80", "[fd00:3::5]:4000"]]
+    {
+        for alone in [false, true] {
+            let mut lab = Lab::with("policy", 2, 1024, 1000);
+            lab.send_to(0, Inside, &tcp(to, from, "S"));
+            lab.send_to(1, Outside, &tcp(from, to, "SA"));
+            lab.send_to(0, Inside, &tcp(to, from, "A"));
+            let back = tcp(from, to, "A");
+            assert_eq!(lab.send_to(1, Outside, &back), Forward);
+            assert_eq!(lab.send_to(0, Inside, &tcp(to, from, "FA")), Forward);
+            lab.now_ms += 125_000;
+            let late = vec![back; 40];
+            let actions = if alone {
+                late.iter().map(|frame| lab.send_to(1, Outside, frame)).collect()
+            } else {
+                lab.burst(1, Outside, &late)
+            };
+            assert_eq!(actions, [Drop; 40], "alone: {alone}");
+        }
+    }
 }

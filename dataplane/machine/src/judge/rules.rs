@@ -86,8 +86,13 @@ const TRANSMITS: &str =
 
 /// Interfaces that take no redirected frames.
 fn deaf<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
-    let deaf = case.links().filter(|link| link.xdp.is_some_and(|xdp| !xdp.transmit));
-    deaf.map(|link| link.name.as_str()).collect()
+    those(case, |xdp| !xdp.transmit)
+}
+
+/// Interfaces whose XDP is like this.
+fn those<'a>(case: &'a Case<'_>, like: fn(XdpSupport) -> bool) -> Vec<&'a str> {
+    let links = case.links().filter(move |link| link.xdp.is_some_and(like));
+    links.map(|link| link.name.as_str()).collect()
 }
 
 /// Whether established flows can pass in the driver.
@@ -105,9 +110,11 @@ fn leases(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
+/// The way out of all of them.
+const NONE: &str = "or [workers] leases = 0";
+
 /// Why frames of established flows cannot pass in the driver, and the way out.
 fn hindrance(case: &Case<'_>) -> Option<(String, String)> {
-    const NONE: &str = "or [workers] leases = 0";
     if case.plan.mode == Mode::Skb {
         let is = "the program runs behind the driver (mode skb)".to_owned();
         return Some((is, format!("[workers] mode = \"auto\" in gateway.toml, {NONE}")));
@@ -116,13 +123,9 @@ fn hindrance(case: &Case<'_>) -> Option<(String, String)> {
         let is = format!("nobody says whether {} takes frames from the other side", link.name);
         return Some((is, format!("Linux 6.3 or newer, {NONE}")));
     }
-    let names = |wrong: fn(XdpSupport) -> bool| {
-        let links = case.links().filter(move |link| link.xdp.is_some_and(wrong));
-        links.map(|link| link.name.as_str()).collect::<Vec<_>>().join(" and ")
-    };
-    let behind = names(|xdp| !xdp.native);
+    let behind = those(case, |xdp| !xdp.native);
     if !behind.is_empty() {
-        let is = format!("the driver of {behind} runs no XDP program");
+        let is = format!("the driver of {} runs no XDP program", behind.join(" and "));
         return Some((is, format!("a NIC whose driver does, {NONE}")));
     }
     let deaf = deaf(case);
@@ -136,29 +139,26 @@ fn hindrance(case: &Case<'_>) -> Option<(String, String)> {
 
 /// Why frames that one interface receives are sent from CPUs from which the other one takes none.
 fn far(case: &Case<'_>, (from, to): (&Link, &Link)) -> Option<(String, String)> {
-    let cpus = Takes::cpus(&to.driver, to.channels) as usize;
-    let cores = case.facts.topology.cores.len();
+    let cpus = Takes::cpus(&to.driver, || to.channels) as usize;
+    // By number, as the driver counts them: some may be offline.
+    let all = case.facts.topology.cores.iter().map(|core| core.id + 1).max().unwrap_or(0);
     let Some(last) = cpus.checked_sub(1) else {
-        let (to, driver) = (&to.name, &to.driver);
-        let is = format!("{driver} does not say from how many CPUs {to} takes frames");
-        return Some((
-            is,
-            "a driver with channels (ethtool -l), or [workers] leases = 0".to_owned(),
-        ));
+        let is = format!("{} does not say from how many CPUs {} takes frames", to.driver, to.name);
+        return Some((is, format!("a driver with channels (ethtool -l), {NONE}")));
     };
     let served = from.nic.queues.iter().take(case.plan.cores.len());
     let mut places = served.filter_map(|queue| queue.irq.as_ref()).flat_map(|irq| &irq.effective);
-    // A NAPI thread runs wherever the scheduler puts it.
-    let who = match from.threaded {
-        true if cpus < cores => "NAPI threads",
-        false if places.any(|cpu| *cpu > last) => "interrupts",
+    let (name, to) = (&from.name, &to.name);
+    let (run, other) = match from.threaded {
+        true if cpus < all => {
+            ("its NAPI threads run anywhere", format!("echo 0 > /sys/class/net/{name}/threaded"))
+        }
+        false if places.any(|cpu| *cpu > last) => {
+            ("its interrupts run on others", format!("interrupts of {name} on CPUs 0 to {last}"))
+        }
         _ => return None,
     };
-    let (from, to) = (&from.name, &to.name);
-    let is =
-        format!("{to} takes frames of CPUs 0 to {last} alone, and {who} of {from} run on others");
-    let way = format!(
-        "as many queues as CPUs (ethtool -L {to} combined {cores}), or {who} of {from} on CPUs 0 to {last}"
-    );
+    let is = format!("{to} takes frames of {name} from CPUs 0 to {last} alone, and {run}");
+    let way = format!("as many queues as CPUs (ethtool -L {to} combined {all}), or {other}");
     Some((is, way))
 }
