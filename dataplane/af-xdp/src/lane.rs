@@ -111,7 +111,7 @@ impl Takes {
     #[must_use]
     pub fn cpus(driver: &str, channels: impl FnOnce() -> Option<Channels>) -> u32 {
         match driver {
-            "veth" | "virtio_net" | "igb" | "igc" | "ixgbe" | "bnxt_en" => u32::MAX,
+            "veth" | "tun" | "virtio_net" | "ena" | "igb" | "igc" | "ixgbe" | "bnxt_en" => u32::MAX,
             _ => channels().map_or(0, |Channels { rx, tx, combined }| {
                 combined.now.saturating_add(rx.now.min(tx.now))
             }),
