@@ -80,6 +80,7 @@ fn sums(wrong: &mut Books, status: &Status) {
     let of = |pick: fn(&Worker) -> u64| status.workers.iter().map(pick).sum::<u64>();
     equal(wrong, "received of all workers", of(|w| w.received), status.received);
     equal(wrong, "forwarded of all workers", of(|w| w.forwarded), status.forwarded);
+    equal(wrong, "leased of all workers", of(|w| w.leased), status.leased);
     equal(wrong, "passed of all workers", of(|w| w.passed), status.passed);
     let dropped = of(|w| w.dropped.values().sum());
     equal(wrong, "dropped of all workers", dropped, status.dropped_total());
@@ -100,7 +101,7 @@ mod tests {
             "records":{"recorded":2,"suppressed":1,"lost":0},"flows":1,"revision":1,
             "workers":[{"core":1,"queue":0,"mode":"copy",
               "frames":{"free":1,"fill":2,"rx":3,"tx":4,"completion":5,"total":15},
-              "received":10,"forwarded":6,"passed":1,"dropped":{"denied":3},
+              "received":10,"forwarded":6,"leased":2,"passed":1,"dropped":{"denied":3},
               "records":{"recorded":2,"suppressed":1,"lost":0}}]}"#;
         serde_json::from_str(text).unwrap()
     }
@@ -113,9 +114,10 @@ mod tests {
     #[test]
     fn every_counter_matters() {
         type Change = fn(&mut Status);
-        let spoil: [(&str, Change); 8] = [
+        let spoil: [(&str, Change); 9] = [
             ("received", |s| s.received += 1),
             ("forwarded", |s| s.forwarded += 1),
+            ("leased", |s| s.leased += 1),
             ("passed", |s| s.passed -= 1),
             ("dropped", |s| *s.dropped.entry("denied".into()).or_default() += 1),
             ("recorded", |s| s.records.recorded += 1),
