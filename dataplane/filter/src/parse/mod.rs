@@ -175,31 +175,14 @@ fn read(frame: &[u8], side: Side, packet: &mut Packet) -> Result<Fate, DropReaso
         _ => return Err(DropReason::Ethertype),
     };
     head.proto = payload.proto;
-    // Hardly any packet has one, and a copy waits for what was just written piece by piece.
-    if payload.piece.is_some() {
-        packet.piece = payload.piece;
-    }
+    packet.piece = payload.piece;
     if payload.piece.is_some_and(|piece| piece.offset > 0) {
         ends(head)?;
         return Ok(Fate::Follow);
     }
-    if payload.proto == authentication::NUMBER {
-        return authenticated(side, packet, payload);
-    }
-    behind(side, packet, payload)
-}
-
-/// An IPv4 packet with authentication headers, which are skipped; IPv6 has skipped its own. Apart from
-/// the rest, because hardly any packet has them and every packet would pay.
-#[cold]
-#[inline(never)]
-fn authenticated(
-    side: Side,
-    packet: &mut Packet,
-    payload: Payload<'_>,
-) -> Result<Fate, DropReason> {
+    // IPv6 has skipped its own authentication headers.
     let (proto, bytes) = authentication::skip(payload.proto, payload.bytes, payload.short())?;
-    packet.head.proto = proto;
+    head.proto = proto;
     behind(side, packet, Payload { proto, bytes, ..payload })
 }
 
