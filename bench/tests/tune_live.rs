@@ -228,8 +228,15 @@ fn the_command_measures_applies_and_writes() {
     let gateway = Gateway::start(&lab, &setup).unwrap();
     let (status, answer) = assign(&gateway, r#"{"cores": [0, 1]}"#);
     assert!(status == 400 && answer.contains("opened with 1 queue"), "{status} {answer}");
-    let silent = gateway.ask(&["tune", "--measure", "1"]).unwrap_err().to_string();
-    assert!(silent.contains("no packets come"), "{silent}");
+    let silent = thread::scope(|scope| {
+        let mut generator = Generator::outside(&lab, &flows(0), 64).unwrap();
+        let order =
+            Order { length: Duration::from_secs(3), count: None, rate_pps: Some(20), core: 0 };
+        scope.spawn(move || generator.run(order).unwrap());
+        gateway.ask(&["tune", "--measure", "1"]).unwrap_err().to_string()
+    });
+    assert!(silent.contains("too few packets come"), "{silent}");
+    assert_eq!(gateway.status().unwrap().poll, "busy", "what was tried is over");
     let told = thread::scope(|scope| {
         let mut generator = Generator::outside(&lab, &flows(0), 64).unwrap();
         let order =

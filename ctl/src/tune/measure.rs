@@ -24,6 +24,9 @@ const BURSTS: [u8; 3] = [16, 32, 64];
 const SETTLE: Duration = Duration::from_millis(500);
 /// Beyond the measurement, how long a trial lasts if nobody ends it.
 const SLACK_S: u64 = 10;
+/// Packets that a trial needs at least: what hosts say to a silent link by themselves is far less, and
+/// decides nothing.
+const FEWEST: f64 = 100.0;
 /// Losses that differ by no more of what came are the same.
 const SAME_LOSS: f64 = 0.000_5;
 /// So much dearer a packet may be in a smaller burst, which is on its way sooner.
@@ -86,10 +89,6 @@ impl Run<'_> {
         trials: &mut Vec<Trial>,
     ) -> Result<(), End> {
         let first = self.figures(now, trials)?;
-        if first.received_pps < 1.0 {
-            let why = "no packets come, so there is nothing to measure by: try again under load";
-            return Err(End::Refused(why.to_owned()));
-        }
         let mut best = now.clone();
         if proposal.roster.cores != best.cores {
             let other = Roster { cores: proposal.roster.cores.clone(), ..best.clone() };
@@ -149,6 +148,14 @@ impl Run<'_> {
             warn(format_args!("tried {roster}: {figures}"));
         }
         trials.push(Trial { roster: roster.clone(), figures, chosen: false });
+        let came = (figures.received_pps + figures.lost_pps) * self.seconds as f64;
+        if came < FEWEST {
+            return Err(End::Refused(format!(
+                "too few packets come to measure by, {came:.0} in {} s: try again under load, or with \
+                 more seconds (a trial needs {FEWEST})",
+                self.seconds
+            )));
+        }
         Ok(figures)
     }
 }
