@@ -28,6 +28,12 @@ const TAKES: usize = 0;
 /// Rows of [`Lane::let_through`] (`ROWS`).
 pub const LANE_ROWS: usize = 512;
 
+/// Frames of one batch ([`Lane::outgoing`], `BATCH`).
+pub(crate) const BATCH: usize = 64;
+
+/// A frame that the program sends: a word for its length in bytes, then its bytes in their order in memory.
+pub(crate) type Outgoing = [AtomicU64; 256];
+
 /// How much memory a program shares with workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LanePlan {
@@ -56,6 +62,8 @@ pub(crate) struct Lanes {
     leases: Region,
     tags: Region,
     let_through: Region,
+    outgoing: Region,
+    taken: Region,
     plan: LanePlan,
 }
 
@@ -85,6 +93,11 @@ impl LanePlan {
     /// Rows of all lanes.
     pub(crate) fn rows(&self) -> u32 {
         self.lanes.saturating_mul(LANE_ROWS as u32)
+    }
+
+    /// Frames of a batch of each lane.
+    pub(crate) fn outgoing(&self) -> u32 {
+        self.lanes.saturating_mul(BATCH as u32)
     }
 }
 
@@ -123,18 +136,24 @@ impl Takes {
         let frame_bytes = if self.cpus == 0 { 0 } else { self.frame_bytes };
         u64::from(self.cpus) | u64::from(frame_bytes) << 32
     }
+
+    fn from_word(word: u64) -> Self {
+        Self { cpus: word as u32, frame_bytes: (word >> 32) as u32 }
+    }
 }
 
 impl Lanes {
-    /// Maps the maps `lanes`, `leases`, `tags` and `let_through`.
-    pub(crate) fn map(fds: [BorrowedFd<'_>; 4], plan: LanePlan) -> Result<Self, Errno> {
-        let [lanes, leases, tags, let_through] = fds;
+    /// Maps the maps `lanes`, `leases`, `tags`, `let_through`, `outgoing` and `taken`.
+    pub(crate) fn map(fds: [BorrowedFd<'_>; 6], plan: LanePlan) -> Result<Self, Errno> {
+        let [lanes, leases, tags, let_through, outgoing, taken] = fds;
         let map = |fd, entries: u32, bytes| Region::shared(fd, entries as usize * bytes, 0);
         Ok(Self {
             lanes: map(lanes, plan.lanes, size_of::<Line>())?,
             leases: map(leases, plan.places(), size_of::<Line>())?,
             tags: map(tags, plan.tags(), 8)?,
             let_through: map(let_through, plan.rows(), 8)?,
+            outgoing: map(outgoing, plan.outgoing(), size_of::<Outgoing>())?,
+            taken: map(taken, plan.lanes, 8)?,
             plan,
         })
     }
@@ -180,6 +199,26 @@ impl Lane {
         self.part(&self.all.let_through, LANE_ROWS)
     }
 
+    /// The queue that it is of.
+    pub(crate) fn queue(&self) -> usize {
+        self.queue
+    }
+
+    /// What the other interface takes now.
+    pub(crate) fn takes(&self) -> Takes {
+        Takes::from_word(self.words()[TAKES].load(Ordering::Acquire))
+    }
+
+    /// The frames of the next batch.
+    pub(crate) fn outgoing(&self) -> &[Outgoing] {
+        self.part(&self.all.outgoing, BATCH)
+    }
+
+    /// How many of them the program has taken.
+    pub(crate) fn taken(&self) -> &AtomicU64 {
+        &self.part::<AtomicU64>(&self.all.taken, 1)[0]
+    }
+
     /// This queue's `each` elements of a map that has as many for each queue of the plan.
     fn part<'a, T: Words>(&self, map: &'a Region, each: usize) -> &'a [T] {
         let first = self.queue * each;
@@ -200,3 +239,5 @@ unsafe trait Words {}
 unsafe impl Words for AtomicU64 {}
 // SAFETY: an array of them.
 unsafe impl Words for Line {}
+// SAFETY: an array of them.
+unsafe impl Words for Outgoing {}

@@ -6,6 +6,7 @@ compile_error!("af-xdp-rs needs a 64-bit target: a UMEM may have 64 GiB");
 
 mod attach;
 mod bind;
+mod bulk;
 mod config;
 mod counts;
 mod error;
@@ -30,6 +31,7 @@ mod wait;
 mod wire;
 
 pub use attach::{Attached, Attachment, attached};
+pub use bulk::Bulk;
 pub use config::{Granted, Mode, RingSizes, SocketConfig};
 pub use counts::{Counts, Faults, Statistics};
 pub use error::Error;

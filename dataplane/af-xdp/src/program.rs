@@ -5,6 +5,7 @@
 //!                             |-> xsks[i]  -> Socket of worker i, but openers over limits[i] dropped
 //!                             \-> peers[0] -> the other interface    (fail open, nobody at i)
 //!                              \> dropped                            (fail closed, nobody at i)
+//!  worker i -> palisade_xdp -> across[0]    many frames that it lets pass ([`Bulk`])
 //! ```
 //! The program is attached by route netlink, not by a `bpf_link`, so it outlives the process that
 //! attached it, killed or crashed; so do its maps, and with them the fail mode. A clean stop calls
@@ -28,6 +29,7 @@ use rustix::io::Errno;
 
 use crate::Error;
 use crate::attach::{self, Attached, Attachment, NAME, attached, by_id};
+use crate::bulk::Bulk;
 use crate::interface::{Interface, permission};
 use crate::lane::{Lane, LanePlan, Lanes, Takes};
 use crate::live::{self, Ingress};
@@ -109,6 +111,8 @@ impl Program {
             .map_max_entries("leases", sizes.places())
             .map_max_entries("tags", sizes.tags())
             .map_max_entries("let_through", sizes.rows())
+            .map_max_entries("outgoing", sizes.outgoing())
+            .map_max_entries("taken", sizes.lanes)
             .load(OBJECT)
             .map_err(|source| Error::Load { source: Box::new(source) })?;
         let xdp = xdp(&mut ebpf)?;
@@ -139,7 +143,9 @@ impl Program {
             Some(Map::Array(map)) => Ok(map.fd().as_fd()),
             _ => Err(failed("find the maps of leases", &MapError::KeyNotFound)),
         };
-        let fds = [fd("lanes")?, fd("leases")?, fd("tags")?, fd("let_through")?];
+        let leases = [fd("lanes")?, fd("leases")?, fd("tags")?, fd("let_through")?];
+        let [lanes, leases, tags, let_through] = leases;
+        let fds = [lanes, leases, tags, let_through, fd("outgoing")?, fd("taken")?];
         Lanes::map(fds, plan).map_err(|errno| failed("share memory with the program", &errno))
     }
 
@@ -147,6 +153,20 @@ impl Program {
     #[must_use]
     pub fn lane(&self, queue: u32) -> Option<Lane> {
         self.lanes.as_ref()?.of(queue)
+    }
+
+    /// What sends batches of frames through the program, for the worker of a queue that may have leases.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when the process may have no more files.
+    pub fn bulk(&self, queue: u32) -> Result<Option<Bulk>, Error> {
+        let Some(lane) = self.lane(queue) else { return Ok(None) };
+        let wrong = |error: ProgramError| failed("use the program", &error);
+        let program = self.ebpf.program(NAME).ok_or(ProgramError::NotLoaded).map_err(wrong)?;
+        let xdp: &Xdp = program.try_into().map_err(wrong)?;
+        let fd = xdp.fd().map_err(wrong)?.as_fd().try_clone_to_owned();
+        let fd = fd.map_err(|error| failed("use the program", &error))?;
+        Ok(Some(Bulk::new(fd, lane)))
     }
 
     /// Leases count from now on for the frames that the other interface takes: where it takes redirected ones

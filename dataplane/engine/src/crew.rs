@@ -125,6 +125,7 @@ impl Crew {
             pulse: Pulse::default(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
+            in_bulk: 0,
             pace: Pace::default(),
             spent: Spent::default(),
         };

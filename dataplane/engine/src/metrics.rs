@@ -165,6 +165,12 @@ fn workers(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Encoded {
             ([("state", name.to_owned())], count as f64)
         }),
     )?;
+    counter(
+        encoder,
+        "bulk_packets",
+        "Packets that left many at once",
+        workers().map(|(i, shown)| ([worker(i)], shown.in_bulk as f64)),
+    )?;
     gauge(
         encoder,
         "burst_packets",

@@ -103,6 +103,12 @@ impl Taken {
 }
 
 impl Reader {
+    /// Whether another ruleset is in force than that of the last refresh.
+    #[inline]
+    pub(crate) fn superseded(&mut self) -> bool {
+        !Arc::ptr_eq(self.cache.load(), &self.current)
+    }
+
     /// Takes the ruleset that is in force: one atomic load. Another one than before is shown to `turn` before
     /// it counts as taken.
     #[inline]

@@ -252,6 +252,7 @@ fn worker_status(snapshot: &Snapshot) -> WorkerStatus {
         flows: counters.flows,
         revision: snapshot.revision,
         longest_pause_ms: snapshot.longest_pause_ms,
+        in_bulk: snapshot.in_bulk,
         burst_ns: snapshot.burst_ns,
         time: snapshot.spent.status(),
         packets: Packets {

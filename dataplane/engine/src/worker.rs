@@ -4,13 +4,15 @@
 //!            .------------------------- a turn, for each side --------------------------.
 //!  refresh   reclaim        receive       process        send / free     commit     refill
 //!  ruleset   completion --> RX --> burst --------> actions --> TX ------> kernel    fill <-- free
+//!                                                     '-> held -> program of the side, to the other one
 //! ```
 //!
-//! A frame is in exactly one place: the free list, one of the eight rings, or the burst. The burst
-//! is empty between turns, which is where counters are shown and a new ruleset is taken.
+//! A frame is in exactly one place: the free list, one of the eight rings, held to leave with others ([`Out`]),
+//! or the burst. The burst is empty between turns, which is where counters are shown and a new ruleset is taken.
 
 pub(crate) mod drill;
 mod mind;
+mod out;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ use filter::{Action, Actions, BURST, Now};
 use lookup::Side;
 
 pub(crate) use self::mind::{Mind, Snapshot, Wires};
+use self::out::Out;
 use crate::{
     cores,
     idle::Idle,
@@ -49,13 +52,15 @@ pub(crate) struct Worker {
     sockets: [Socket; 2],
     umem: Umem,
     free: FreeList,
+    /// The ways out of packets that arrived outside, and inside.
+    outs: [Out; 2],
     mind: Mind,
 }
 
 impl Worker {
     /// Puts a worker together.
     pub(crate) fn new(wires: Wires, mut mind: Mind) -> Self {
-        let Wires { umem, free, sockets, lanes } = wires;
+        let Wires { umem, free, sockets, lanes, bulks } = wires;
         mind.lease_over(lanes);
         let mode = sockets[0].granted().name();
         // Nobody else writes here now; a reader would only delay the name by a moment.
@@ -63,7 +68,7 @@ impl Worker {
             mode.clone_into(&mut slot.mode);
             slot.state = WorkerState::Working;
         });
-        Self { sockets, umem, free, mind }
+        Self { sockets, umem, free, outs: bulks.map(Out::new), mind }
     }
 
     /// Forwards until it is told to end; then the last records are out and every frame is home.
@@ -146,21 +151,31 @@ impl Worker {
         let received = burst.len();
         let begin = if received > 0 { self.mind.pace.begin() } else { None };
         // After the receive: a packet that came when the new ruleset was in force is judged by it.
-        self.mind.refresh();
+        if self.mind.rules.superseded() {
+            // What is held was judged by the one before, and leaves before another one counts.
+            self.leave_all(now);
+            self.mind.refresh();
+        }
         if received > 0 {
             self.mind.spent.mark(Stage::Receive, &self.mind.clock);
             let actions = self.judge(side, now, &burst);
             self.mind.spent.mark(Stage::Classify, &self.mind.clock);
+            self.outs[side as usize].look();
             for (packet, action) in burst.into_iter().zip(actions) {
                 self.dispatch(side, now, packet, action);
             }
             self.mind.records.commit();
         }
+        let [from, _] = facing(&mut self.sockets, side);
+        let may_lease = received > 0 && self.mind.filter.may_lease() && caught_up(from);
+        if may_lease || received < most || from.waiting().0 == 0 {
+            self.leave(side, now);
+        }
         // Also without a packet: what an earlier turn could not send or refill is tried again.
         let [from, to] = facing(&mut self.sockets, side);
         to.commit();
         if received > 0 {
-            if self.mind.filter.may_lease() && caught_up(from) {
+            if may_lease {
                 self.mind.filter.lease(self.mind.rules.current(), now, side);
             }
             self.mind.spent.mark(Stage::Transmit, &self.mind.clock);
@@ -181,13 +196,49 @@ impl Worker {
         actions
     }
 
-    /// The packet into the other side's TX ring, or its frame home.
+    /// The packet on its way out, or its frame home.
     #[inline]
     fn dispatch(&mut self, side: Side, now: Now, packet: Packet, action: Action) {
         if action == Action::Drop {
             self.free.push(packet.into_frame());
             return;
         }
+        let out = &self.outs[side as usize];
+        let holds = out.takes(&packet);
+        if out.full() || !holds && out.len() > 0 {
+            self.leave(side, now);
+        }
+        if holds {
+            self.outs[side as usize].hold(packet, action);
+        } else {
+            self.send(side, now, packet, action);
+        }
+    }
+
+    /// All that is held on its way out.
+    fn leave_all(&mut self, now: Now) {
+        for side in [Side::Outside, Side::Inside] {
+            self.leave(side, now);
+        }
+    }
+
+    /// What is held on its way out.
+    fn leave(&mut self, side: Side, now: Now) {
+        let out = &mut self.outs[side as usize];
+        if out.len() == 0 {
+            return;
+        }
+        let [_, to] = facing(&mut self.sockets, side);
+        let (sent, rest) = out.leave(&self.umem, &mut self.free, to);
+        self.mind.in_bulk += sent as u64;
+        for (packet, action) in rest {
+            self.send(side, now, packet, action);
+        }
+    }
+
+    /// The packet into the other side's TX ring, or its frame home.
+    #[inline]
+    fn send(&mut self, side: Side, now: Now, packet: Packet, action: Action) {
         let [_, to] = facing(&mut self.sockets, side);
         if let Err(packet) = to.send(packet) {
             let bytes = self.umem.bytes(&packet);
@@ -199,6 +250,7 @@ impl Worker {
 
     /// The last records go out, packets on their way get a moment to leave, frames come home.
     fn finish(mut self) -> Mind {
+        self.leave_all(self.mind.clock.now());
         self.mind.filter.close_leases();
         self.mind.filter.finish(&mut self.mind.records);
         self.mind.records.commit();
@@ -219,7 +271,7 @@ impl Worker {
         while !self.show() {
             thread::yield_now();
         }
-        let Self { sockets, mut free, umem, mut mind } = self;
+        let Self { sockets, mut free, umem, mut mind, .. } = self;
         for (socket, dropped) in sockets.into_iter().zip(&mut mind.kernel_dropped) {
             *dropped += kernel_dropped(&socket);
             socket.close(&mut free);
@@ -233,13 +285,15 @@ impl Worker {
 
     /// Shows counters and frames as they are between two bursts.
     fn show(&mut self) -> bool {
-        let Self { sockets, free, mind, umem } = self;
+        let Self { sockets, free, mind, umem, outs } = self;
         let Mind { filter, rules, board, .. } = mind;
         let mut frames = FrameCounts {
             free: free.len() as u64,
             total: u64::from(umem.config().frames),
             ..FrameCounts::default()
         };
+        // They are on their way; no TX ring has them yet.
+        frames.tx += outs.iter().map(|out| out.len() as u64).sum::<u64>();
         let mut dropped_by_kernel = mind.kernel_dropped;
         for (socket, dropped) in sockets.iter().zip(&mut dropped_by_kernel) {
             let counts = socket.counts();
@@ -250,7 +304,7 @@ impl Worker {
             *dropped += kernel_dropped(socket);
         }
         let revision = rules.current().revision().0;
-        let longest_pause_ms = mind.longest_pause_ms;
+        let (longest_pause_ms, in_bulk) = (mind.longest_pause_ms, mind.in_bulk);
         mind.pace.turn(Instant::now());
         let burst_ns = mind.pace.times();
         let counters = filter.counters();
@@ -261,6 +315,7 @@ impl Worker {
             slot.frames = frames;
             slot.kernel_dropped = dropped_by_kernel;
             slot.longest_pause_ms = longest_pause_ms;
+            slot.in_bulk = in_bulk;
             slot.burst_ns = burst_ns;
             slot.spent = spent;
         })

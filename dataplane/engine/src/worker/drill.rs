@@ -70,12 +70,19 @@ impl Drill {
             pulse: Pulse::default(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
+            in_bulk: 0,
             pace: Pace::default(),
             spent: Spent::default(),
             inbox,
         };
         let mut worker = Worker::new(
-            Wires { umem, free, sockets: [outside, inside], lanes: [None, None] },
+            Wires {
+                umem,
+                free,
+                sockets: [outside, inside],
+                lanes: [None, None],
+                bulks: [None, None],
+            },
             mind,
         );
         for side in [Side::Outside, Side::Inside] {

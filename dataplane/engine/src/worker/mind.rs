@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use af_xdp_rs::{FreeList, Lane, Socket, Umem};
+use af_xdp_rs::{Bulk, FreeList, Lane, Socket, Umem};
 use filter::{Counters, Filter};
 
 use crate::{
@@ -34,6 +34,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_dropped: [u64; 2],
     /// The longest that it went without housekeeping.
     pub(crate) longest_pause_ms: u64,
+    /// Packets that left many at once.
+    pub(crate) in_bulk: u64,
     /// How long its bursts take.
     pub(crate) burst_ns: BurstTimes,
     /// Where its time goes.
@@ -51,6 +53,8 @@ pub(crate) struct Wires {
     pub sockets: [Socket; 2],
     /// What the programs of outside and inside share with the worker, where they do.
     pub lanes: [Option<Lane>; 2],
+    /// What sends many packets at once that arrived outside, and inside, where it is cheaper than a socket.
+    pub bulks: [Option<Bulk>; 2],
 }
 
 /// What a worker knows: it outlives the interfaces, and goes on over the next ones.
@@ -74,6 +78,8 @@ pub(crate) struct Mind {
     pub kernel_dropped: [u64; 2],
     /// The longest that it went without housekeeping.
     pub longest_pause_ms: u64,
+    /// Packets that left many at once.
+    pub in_bulk: u64,
     /// How long bursts take.
     pub pace: Pace,
     /// Where time goes.

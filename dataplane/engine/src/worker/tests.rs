@@ -93,11 +93,18 @@ impl Bench {
             pulse: Pulse::default(),
             kernel_dropped: [0; 2],
             longest_pause_ms: 0,
+            in_bulk: 0,
             pace: Pace::default(),
             spent: Spent::default(),
         };
         let worker = Worker::new(
-            Wires { umem, free, sockets: [outside, inside], lanes: [None, None] },
+            Wires {
+                umem,
+                free,
+                sockets: [outside, inside],
+                lanes: [None, None],
+                bulks: [None, None],
+            },
             mind,
         );
         let told = orders.clone();
