@@ -115,6 +115,9 @@ pub struct Worker {
     pub leased: u64,
     /// Link traffic forwarded unjudged.
     pub passed: u64,
+    /// Packets that left many at once.
+    #[serde(default)]
+    pub in_bulk: u64,
     /// Packets dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// What became of the drops.

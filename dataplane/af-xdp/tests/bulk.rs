@@ -1,0 +1,138 @@
+//! Many frames sent at once through the program, on real veth interfaces: what arrives is what was given.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use af_xdp_rs::{
+    AttachMode, Bulk, FailMode, FreeList, Interface, LanePlan, Mode, Packet, Program, Socket,
+    SocketConfig, Takes, Umem, UmemConfig,
+};
+use arrayvec::ArrayVec;
+use lab::Lab;
+
+const FRAMES: u32 = 1024;
+/// An EtherType that nothing else here uses (IEEE Std 802, local experimental).
+const OURS: [u8; 2] = [0x88, 0xb5];
+
+/// What arrives at the far end, until it is dropped.
+struct FarEnd {
+    frames: Receiver<Vec<u8>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FarEnd {
+    fn start(lab: &Lab) -> Self {
+        let (sender, frames) = channel();
+        let (ready, started) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = stop.clone();
+        let thread = lab.at("dst", move || {
+            let link = Interface::find("e1").unwrap();
+            let (umem, mut free) = umem();
+            let mut program = Program::load(FailMode::Closed, link.rx_queues, None).unwrap();
+            let mut sockets = [0, 1].map(|queue| {
+                let config =
+                    SocketConfig { mode: Mode::Copy, ..SocketConfig::for_frames(FRAMES / 2) };
+                let mut socket = Socket::bind(&umem, &link, queue, &config).unwrap();
+                socket.refill(&mut free);
+                program.serve(queue, &socket).unwrap();
+                socket
+            });
+            program.attach(&link, AttachMode::Native).unwrap();
+            ready.send(()).unwrap();
+            while !stopping.load(Ordering::Relaxed) {
+                for socket in &mut sockets {
+                    let mut burst: ArrayVec<Packet, 64> = ArrayVec::new();
+                    socket.receive(&mut burst);
+                    for packet in burst {
+                        let bytes = umem.bytes(&packet).to_vec();
+                        if bytes[12..14] == OURS {
+                            sender.send(bytes).unwrap();
+                        }
+                        free.push(packet.into_frame());
+                    }
+                    socket.refill(&mut free);
+                }
+                thread::sleep(Duration::from_micros(100));
+            }
+            program.detach().unwrap();
+        });
+        started.recv().unwrap();
+        Self { frames, stop, thread: Some(thread) }
+    }
+
+    /// The next frames, as many as there are without a pause.
+    fn next(&self, at_most: usize) -> Vec<Vec<u8>> {
+        let next = |_| self.frames.recv_timeout(Duration::from_secs(2)).ok();
+        (0..at_most).map_while(next).collect()
+    }
+}
+
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn umem() -> (Umem, FreeList) {
+    Umem::new(&UmemConfig { frames: FRAMES, ..UmemConfig::default() }).unwrap()
+}
+
+/// A frame of so many bytes, unlike any other.
+fn frame(number: usize, bytes: usize) -> Vec<u8> {
+    let mut frame: Vec<u8> = (0..bytes).map(|at| (number * 7 + at * 13) as u8).collect();
+    frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+    frame[12..14].copy_from_slice(&OURS);
+    frame
+}
+
+/// Sends these frames; what the far end gets is the first so many of them, and nothing else.
+fn crosses(bulk: &mut Bulk, far: &FarEnd, frames: &[Vec<u8>], sent: usize) {
+    let (count, result) = bulk.send(frames.iter().map(Vec::as_slice));
+    assert_eq!((count, result), (sent, Ok(())));
+    let arrived = far.next(sent);
+    let wrong = arrived.iter().zip(frames).position(|(arrived, frame)| arrived != frame);
+    assert_eq!((arrived.len(), wrong), (sent, None), "as they were given, in their order");
+}
+
+#[test]
+fn frames_arrive_as_they_were_given() {
+    lab::run("frames_arrive_as_they_were_given", 2, |lab| {
+        let [f0, f1] = ["f0", "f1"].map(|name| Interface::find(name).unwrap());
+        let far = FarEnd::start(lab);
+        let plan = LanePlan { to: f1.index, lanes: 2, leases: 8 };
+        let mut program = Program::load(FailMode::Closed, f0.rx_queues, Some(plan)).unwrap();
+        program.attach(&f0, AttachMode::Native).unwrap();
+        assert!(program.bulk(2).unwrap().is_none(), "a queue without leases");
+        for queue in [0, 1] {
+            let mut bulk = program.bulk(queue).unwrap().unwrap();
+            program.open_lanes(|_| Takes::NOTHING);
+            assert_eq!(bulk.longest(), 0);
+            program.open_lanes(|one| if one == queue { Takes::of(&f1) } else { Takes::NOTHING });
+            let longest = bulk.longest();
+            assert_eq!(longest, 1518, "its MTU, the header and a tag");
+
+            for count in [1, 2, Bulk::LEAST, Bulk::MOST] {
+                for lengths in [[14, 60, longest], [longest, 61, 15], [60; 3], [1514; 3]] {
+                    let frames: Vec<_> =
+                        (0..count).map(|number| frame(number, lengths[number % 3])).collect();
+                    crosses(&mut bulk, &far, &frames, count);
+                }
+            }
+            let more: Vec<_> = (0..Bulk::MOST + 6).map(|number| frame(number, 80)).collect();
+            crosses(&mut bulk, &far, &more, Bulk::MOST);
+            crosses(&mut bulk, &far, &[], 0);
+            assert!(far.frames.try_recv().is_err(), "nothing that nobody sent");
+        }
+        assert!(program.detach().unwrap());
+    });
+}
