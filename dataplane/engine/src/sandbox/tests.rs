@@ -14,6 +14,7 @@ use std::{
     thread,
 };
 
+use af_xdp_rs::{FailMode, Program};
 use rustix::{
     net::{AddressFamily, SocketType, socket},
     pipe::pipe,
@@ -72,6 +73,7 @@ fn a_worker_opens_nothing() {
         assert!(denied(UnixDatagram::unbound()));
         assert!(denied(pipe()));
         assert!(thread::Builder::new().spawn(|| ()).is_err());
+        assert!(Program::load(FailMode::Closed, 1, None).is_err(), "it may run one that is there");
         let memory: Vec<u64> = (0..1 << 20).collect();
         assert_eq!(memory.len(), 1 << 20, "memory is still to be had");
     });
