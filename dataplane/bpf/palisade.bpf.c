@@ -8,6 +8,7 @@
 //                                       |                                    over limits[queue] are shed
 //                                       no  -> peers[0] has an interface?  yes -> bridge  (fail open)
 //                                                                          no  -> drop    (fail closed)
+//   run by a worker (BPF_PROG_RUN) -> the next frame of many that it lets pass -> across[0]
 //
 // The maps are the state, so the program needs no variable: a queue is served while its socket is
 // open (the kernel takes a closed socket out of the map), and the fail mode is whether `peers`
@@ -111,7 +112,7 @@ struct {
 	__type(value, __u64);
 } let_through SEC(".maps");
 
-#define BATCH 64
+#define BATCH 128
 
 // A judged frame that goes to the other interface.
 struct outgoing {
@@ -177,7 +178,8 @@ struct {
 #define FRAGMENT 0x3fff
 
 #define LOOPBACK 1  // its index, in every network namespace (`LOOPBACK_IFINDEX`)
-#define SHORTEST 14 // bytes of the frame that the worker of queue 0 runs the program with
+#define METADATA 4  // bytes in front of a frame that a worker runs the program with
+#define SHORTEST 14 // bytes of such a frame, if it is the worker of queue 0
 #define TICK_BITS 20      // a tick is 2^20 ns
 #define LONGEST_TERM 4096 // ticks; what has more to go was over long ago, and the clock went round
 #define ABOVE 32          // bits of what stands below a tick
@@ -444,7 +446,7 @@ static __always_inline int handed_back(struct xdp_md *ctx)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *before = (__u8 *)(long)ctx->data_meta;
 
-	return before + 4 <= data && ctx->ingress_ifindex == LOOPBACK;
+	return before + METADATA <= data && ctx->ingress_ifindex == LOOPBACK;
 }
 
 // Makes the frame of this run the next one that the worker lets pass. Its length says whose: what stands in
@@ -466,7 +468,8 @@ static __always_inline int send(struct xdp_md *ctx)
 	bytes = READ(from->bytes);
 	if (bytes < SHORTEST || bytes > sizeof(from->frame))
 		return XDP_DROP;
-	if (bpf_xdp_adjust_tail(ctx, (int)bytes - spare))
+	// Whoever gets the frame would take the metadata for his own.
+	if (bpf_xdp_adjust_meta(ctx, METADATA) || bpf_xdp_adjust_tail(ctx, (int)bytes - spare))
 		return XDP_DROP;
 	if (bpf_xdp_store_bytes(ctx, 0, from->frame, bytes))
 		return XDP_DROP;

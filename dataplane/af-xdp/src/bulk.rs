@@ -11,18 +11,32 @@
 //! 16 us, for the page pool that it makes, and a packet of it a quarter of what the socket's costs
 //! (docs/decisions/0022). So it is for many: [`Bulk::LEAST`].
 //!
-//! The program must be attached in a driver. Otherwise the kernel changes the code that dispatches XDP programs
-//! at each run, and waits for RCU, which takes milliseconds (`bpf_dispatcher_change_prog`). A lane that takes
+//! It is for veths. A NIC gives pages back when it has sent them, after the run, and until then the pool of the
+//! run stays, with one of the 65,533 numbers that the kernel has for all of them (`net/core/xdp.c`); a veth's peer
+//! is done with most of them at once. All the same, there are no more than `RUNS_PER_MS` runs in a millisecond.
+//! And of a veth it is known which ring a frame comes to: that of its queue from a socket, that of the CPU
+//! from a program (`veth_select_rxq`). Frames keep their order where both are one, and only there is it done.
+//!
+//! The program must be attached. Otherwise the kernel changes the code that dispatches XDP programs at each
+//! run, and waits for RCU, which takes milliseconds (`bpf_dispatcher_change_prog`). A lane that takes
 //! nothing is the sign: [`Program::open_lanes`](crate::Program::open_lanes).
 //!
-//! Sources: `net/bpf/test_run.c` (`bpf_prog_test_run_xdp`), `include/uapi/linux/bpf.h`.
+//! Sources: `net/bpf/test_run.c` (`bpf_prog_test_run_xdp`), `include/uapi/linux/bpf.h`, `drivers/net/veth.c`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::Ordering;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rustix::io::Errno;
+use rustix::thread::sched_getcpu;
 
+use crate::interface::Interface;
 use crate::lane::{BATCH, Lane, Outgoing};
+
+/// Runs of this process in a millisecond: pools live for a second or two where a receiver keeps a page, and
+/// then hold no more than a third of the kernel's numbers.
+const RUNS_PER_MS: u64 = 12;
 
 /// Bytes of metadata by which the program knows its frames.
 const METADATA: usize = 4;
@@ -36,6 +50,8 @@ const LIVE_FRAMES: u32 = 1 << 1;
 pub struct Bulk {
     program: OwnedFd,
     lane: Lane,
+    /// Queues of the veth that the frames go to.
+    queues: usize,
     /// What the program is run with: metadata, and a frame whose length says the queue.
     template: Vec<u8>,
 }
@@ -70,25 +86,29 @@ impl Bulk {
     /// Bytes of the shortest frame (`ETH_HLEN`): the kernel runs no program over less.
     pub const SHORTEST: usize = 14;
 
-    pub(crate) fn new(program: OwnedFd, lane: Lane) -> Self {
+    /// For frames that go to this interface, if it is a veth.
+    pub(crate) fn new(program: OwnedFd, lane: Lane, to: &Interface) -> Option<Self> {
         let template = vec![0; METADATA + Self::SHORTEST + lane.queue()];
-        Self { program, lane, template }
+        let queues = to.rx_queues as usize;
+        (to.driver == "veth" && queues > 0).then_some(Self { program, lane, queues, template })
     }
 
-    /// Bytes of the longest frame that it sends now; 0 when it sends none, as the other interface takes none.
+    /// Bytes of the longest frame that it sends now; 0 when it sends none: the other interface takes none, or
+    /// would put them into another ring than those of the socket.
     #[must_use]
     #[inline]
     pub fn longest(&self) -> usize {
         let takes = self.lane.takes();
-        // Where a driver takes no frame from some CPUs, it would have to be known on which one this runs.
-        let bytes = if takes.cpus == u32::MAX { takes.frame_bytes } else { 0 };
-        (bytes as usize).min(size_of::<Outgoing>() - size_of::<u64>())
+        if takes.cpus == 0 || sched_getcpu() % self.queues != self.lane.queue() % self.queues {
+            return 0;
+        }
+        (takes.frame_bytes as usize).min(size_of::<Outgoing>() - size_of::<u64>())
     }
 
-    /// Sends at most [`Bulk::MOST`] frames, none shorter than [`Bulk::SHORTEST`] or longer than [`Bulk::longest`];
-    /// answers how many, from the first
-    /// on, and what kept the kernel from the others. A driver that has no room drops what it was given, as it
-    /// does for each XDP redirect.
+    /// Sends at most [`Bulk::MOST`] frames, none shorter than [`Bulk::SHORTEST`] or longer than
+    /// [`Bulk::longest`]; answers how many, from the first one on, and what kept the kernel from sending the
+    /// others. None are sent where there were too many runs. A driver that has no room drops what it was given,
+    /// as it does for each XDP redirect.
     pub fn send<'a>(
         &mut self,
         frames: impl Iterator<Item = &'a [u8]>,
@@ -98,19 +118,20 @@ impl Bulk {
             write(frame, place);
             count += 1;
         }
-        if count == 0 {
+        if count == 0 || !granted() {
             return (0, Ok(()));
         }
         self.lane.taken().store(0, Ordering::Release);
         let result = self.run(count);
-        (self.lane.taken().load(Ordering::Acquire) as usize, result)
+        let taken = self.lane.taken().load(Ordering::Acquire);
+        (taken.min(count.into()) as usize, result)
     }
 
     fn run(&self, count: u32) -> Result<(), Errno> {
         let bytes = self.template.len() as u32;
         // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex (0: loopback), queue, egress_ifindex.
         let context = [METADATA as u32, bytes, 0, 0, 0, 0];
-        let run = Run {
+        let mut run = Run {
             prog_fd: self.program.as_raw_fd().cast_unsigned(),
             data_size_in: bytes,
             data_in: self.template.as_ptr().addr() as u64,
@@ -123,10 +144,10 @@ impl Bulk {
             ..Run::default()
         };
         // SAFETY: `run` has the layout and the size that are told; the kernel reads `template` and `context`,
-        // which outlive the call, as far as their sizes say, writes `retval` and `duration` of `run` alone,
-        // and keeps none of them.
+        // which outlive the call, as far as their sizes say, writes results into `run` alone, and keeps none
+        // of them.
         let result =
-            unsafe { libc::syscall(libc::SYS_bpf, PROG_RUN, &raw const run, size_of::<Run>()) };
+            unsafe { libc::syscall(libc::SYS_bpf, PROG_RUN, &raw mut run, size_of::<Run>()) };
         match result {
             0.. => Ok(()),
             _ => {
@@ -134,6 +155,19 @@ impl Bulk {
             }
         }
     }
+}
+
+/// Whether one more run may be now.
+fn granted() -> bool {
+    /// The millisecond, and in its lowest byte how many runs it had.
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    let now = (BEGIN.get_or_init(Instant::now).elapsed().as_millis() as u64) << 8;
+    let one_more = |runs: u64| match runs.max(now) {
+        runs if runs & 0xff < RUNS_PER_MS => Some(runs + 1),
+        _ => None,
+    };
+    RUNS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
 }
 
 fn write(frame: &[u8], place: &Outgoing) {

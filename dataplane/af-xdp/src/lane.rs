@@ -29,7 +29,7 @@ const TAKES: usize = 0;
 pub const LANE_ROWS: usize = 512;
 
 /// Frames of one batch ([`Lane::outgoing`], `BATCH`).
-pub(crate) const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 128;
 
 /// A frame that the program sends: a word for its length in bytes, then its bytes in their order in memory.
 pub(crate) type Outgoing = [AtomicU64; 256];

@@ -155,18 +155,18 @@ impl Program {
         self.lanes.as_ref()?.of(queue)
     }
 
-    /// What sends batches of frames through the program, for the worker of a queue that may have leases.
+    /// What sends batches of frames through the program to a veth, for the worker of a queue that may have leases.
     ///
     /// # Errors
     /// [`Error::Program`] when the process may have no more files.
-    pub fn bulk(&self, queue: u32) -> Result<Option<Bulk>, Error> {
+    pub fn bulk(&self, queue: u32, to: &Interface) -> Result<Option<Bulk>, Error> {
         let Some(lane) = self.lane(queue) else { return Ok(None) };
         let wrong = |error: ProgramError| failed("use the program", &error);
         let program = self.ebpf.program(NAME).ok_or(ProgramError::NotLoaded).map_err(wrong)?;
         let xdp: &Xdp = program.try_into().map_err(wrong)?;
         let fd = xdp.fd().map_err(wrong)?.as_fd().try_clone_to_owned();
         let fd = fd.map_err(|error| failed("use the program", &error))?;
-        Ok(Some(Bulk::new(fd, lane)))
+        Ok(Bulk::new(fd, lane, to))
     }
 
     /// Leases count from now on for the frames that the other interface takes: where it takes redirected ones

@@ -110,8 +110,7 @@ pub struct WorkerStatus {
     /// The longest that it went without housekeeping since the start, milliseconds: on a core of its
     /// own a few, more where something else runs there too.
     pub longest_pause_ms: u64,
-    /// Packets that left many at once, through the program of the interface that they came from; all others
-    /// left through a socket.
+    /// Packets that left many at once, through the program of the interface that they came from.
     pub in_bulk: u64,
     /// How long its bursts take, from receive to commit, over the last 10 to 20 seconds.
     pub burst_ns: BurstTimes,

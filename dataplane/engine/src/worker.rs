@@ -160,7 +160,7 @@ impl Worker {
             self.mind.spent.mark(Stage::Receive, &self.mind.clock);
             let actions = self.judge(side, now, &burst);
             self.mind.spent.mark(Stage::Classify, &self.mind.clock);
-            self.outs[side as usize].look();
+            self.outs[side as usize].look(now);
             for (packet, action) in burst.into_iter().zip(actions) {
                 self.dispatch(side, now, packet, action);
             }
@@ -168,7 +168,8 @@ impl Worker {
         }
         let [from, _] = facing(&mut self.sockets, side);
         let may_lease = received > 0 && self.mind.filter.may_lease() && caught_up(from);
-        if may_lease || received < most || from.waiting().0 == 0 {
+        let more = received == most && from.waiting().0 > 0;
+        if may_lease || !more || self.outs[side as usize].full() {
             self.leave(side, now);
         }
         // Also without a packet: what an earlier turn could not send or refill is tried again.
@@ -211,7 +212,9 @@ impl Worker {
         if holds {
             self.outs[side as usize].hold(packet, action);
         } else {
-            self.send(side, now, packet, action);
+            let Self { sockets, umem, free, mind, .. } = self;
+            let [_, to] = facing(sockets, side);
+            send((to, umem, free), mind, (side, now), (packet, action));
         }
     }
 
@@ -224,27 +227,14 @@ impl Worker {
 
     /// What is held on its way out.
     fn leave(&mut self, side: Side, now: Now) {
-        let out = &mut self.outs[side as usize];
+        let Self { sockets, umem, free, outs, mind } = self;
+        let (out, [_, to]) = (&mut outs[side as usize], facing(sockets, side));
         if out.len() == 0 {
             return;
         }
-        let [_, to] = facing(&mut self.sockets, side);
-        let (sent, rest) = out.leave(&self.umem, &mut self.free, to);
-        self.mind.in_bulk += sent as u64;
-        for (packet, action) in rest {
-            self.send(side, now, packet, action);
-        }
-    }
-
-    /// The packet into the other side's TX ring, or its frame home.
-    #[inline]
-    fn send(&mut self, side: Side, now: Now, packet: Packet, action: Action) {
-        let [_, to] = facing(&mut self.sockets, side);
-        if let Err(packet) = to.send(packet) {
-            let bytes = self.umem.bytes(&packet);
-            let arrived = (self.mind.rules.current(), now, side);
-            self.mind.filter.undeliverable(arrived, (bytes, action), &mut self.mind.records);
-            self.free.push(packet.into_frame());
+        mind.in_bulk += out.leave(umem, free, to, now) as u64;
+        for (packet, action) in out.rest() {
+            send((to, umem, free), mind, (side, now), (packet, action));
         }
     }
 
@@ -319,6 +309,21 @@ impl Worker {
             slot.burst_ns = burst_ns;
             slot.spent = spent;
         })
+    }
+}
+
+/// The packet into the TX ring of the other side, or its frame home.
+#[inline]
+fn send(
+    (to, umem, free): (&mut Socket, &Umem, &mut FreeList),
+    mind: &mut Mind,
+    (side, now): (Side, Now),
+    (packet, action): (Packet, Action),
+) {
+    if let Err(packet) = to.send(packet) {
+        let (bytes, arrived) = (umem.bytes(&packet), (mind.rules.current(), now, side));
+        mind.filter.undeliverable(arrived, (bytes, action), &mut mind.records);
+        free.push(packet.into_frame());
     }
 }
 

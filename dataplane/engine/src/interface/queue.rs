@@ -3,7 +3,7 @@
 //! A queue shares nothing with the others but the program, which looks its socket up by number: it
 //! gets a worker, or loses it, while the others go on.
 
-use af_xdp_rs::{Granted, Socket, SocketConfig, Umem, UmemConfig};
+use af_xdp_rs::{Socket, SocketConfig, Umem, UmemConfig};
 
 use super::{Interface, Mode, lock, umem_for};
 use crate::{Config, Error, say, worker::Wires};
@@ -43,13 +43,8 @@ pub(super) fn sockets(
         socket.refill(&mut free);
     }
     let lanes = [outside, inside].map(|interface| lock(&interface.program).lane(queue));
-    let [outside, inside] = [(outside, &sockets[1]), (inside, &sockets[0])].map(|(from, to)| {
-        // A NIC that reads the frames itself needs no copy of them.
-        if to.granted() == Granted::ZeroCopy {
-            return Ok(None);
-        }
-        lock(&from.program).bulk(queue)
-    });
+    let [outside, inside] = [(outside, inside), (inside, outside)]
+        .map(|(from, to)| lock(&from.program).bulk(queue, &to.link));
     Ok(Wires { umem, free, sockets, lanes, bulks: [outside?, inside?] })
 }
 

@@ -1,7 +1,7 @@
 //! Which system calls each kind of thread may make, as seccomp programs (`seccomp(2)`).
 //!
-//! A call whose arguments are looked at is not in the kernel's bitmap: of those that a worker makes in a turn
-//! only the one that sends many packets is.
+//! A call whose arguments are looked at is not in the kernel's bitmap. Of those that a worker makes in a turn
+//! that is one alone, which sends many packets.
 
 use std::collections::BTreeMap;
 

@@ -11,9 +11,12 @@
 
 use af_xdp_rs::{Bulk, FreeList, Packet, Socket, Umem};
 use arrayvec::ArrayVec;
-use filter::Action;
+use filter::{Action, Now};
 
 use crate::say;
+
+/// After the kernel refused, it is not asked for so long.
+const PAUSE_MS: u64 = 10_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -21,21 +24,21 @@ pub(super) struct Out {
     bulk: Option<Bulk>,
     /// Bytes of the longest packet that the bulk takes now.
     longest: usize,
-    held: Held,
+    held: ArrayVec<(Packet, Action), { Bulk::MOST }>,
+    /// Until when the bulk is not used; nothing until it failed for the first time.
+    pause_ms: Option<u64>,
 }
-
-/// Judged packets on their way.
-pub(super) type Held = ArrayVec<(Packet, Action), { Bulk::MOST }>;
 
 impl Out {
     pub(super) fn new(bulk: Option<Bulk>) -> Self {
-        Self { bulk, longest: 0, held: Held::new() }
+        Self { bulk, longest: 0, held: ArrayVec::new(), pause_ms: None }
     }
 
     /// Once a turn: what the other interface takes may have changed.
     #[inline]
-    pub(super) fn look(&mut self) {
-        self.longest = self.bulk.as_ref().map_or(0, Bulk::longest);
+    pub(super) fn look(&mut self, now: Now) {
+        let pauses = self.pause_ms.is_some_and(|until_ms| now.mono_ms < until_ms);
+        self.longest = self.bulk.as_ref().filter(|_| !pauses).map_or(0, Bulk::longest);
     }
 
     /// Whether a packet may leave with others.
@@ -50,6 +53,12 @@ impl Out {
         self.held.is_full()
     }
 
+    /// Packets that are held.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// Keeps a packet for [`Out::leave`].
     ///
     /// # Panics
@@ -59,37 +68,40 @@ impl Out {
         self.held.push((packet, action));
     }
 
-    /// Packets that are held.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Sends what is held, if it is many; answers how many left so, and what is left over for `to`.
+    /// Sends what is held, if it is many; answers how many left.
     pub(super) fn leave(
         &mut self,
         umem: &Umem,
         free: &mut FreeList,
         to: &mut Socket,
-    ) -> (usize, Held) {
-        let mut held = std::mem::take(&mut self.held);
-        let Some(bulk) = self.bulk.as_mut().filter(|_| held.len() >= Bulk::LEAST) else {
-            return (0, held);
+        now: Now,
+    ) -> usize {
+        let Some(bulk) = self.bulk.as_mut().filter(|_| self.held.len() >= Bulk::LEAST) else {
+            return 0;
         };
         to.commit();
         if self.longest == 0 || to.unsent() {
-            return (0, held);
+            return 0;
         }
-        let (sent, result) = bulk.send(held.iter().map(|(packet, _)| umem.bytes(packet)));
-        for (packet, _) in held.drain(..sent.min(held.len())) {
+        let (sent, result) = bulk.send(self.held.iter().map(|(packet, _)| umem.bytes(packet)));
+        for (packet, _) in self.held.drain(..sent) {
             free.push(packet.into_frame());
         }
         if let Err(errno) = result {
-            say(format_args!(
-                "the kernel does not send many packets at once ({errno}); they go one by one from now on"
-            ));
-            (self.bulk, self.longest) = (None, 0);
+            self.longest = 0;
+            if self.pause_ms.replace(now.mono_ms + PAUSE_MS).is_none() {
+                say(format_args!(
+                    "the kernel does not send many packets at once ({errno}): they go one by one, and it is \
+                     tried again every {} s",
+                    PAUSE_MS / 1000
+                ));
+            }
         }
-        (sent, held)
+        sent
+    }
+
+    /// What [`Out::leave`] has left over, in its order.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = (Packet, Action)> {
+        self.held.drain(..)
     }
 }
