@@ -18,7 +18,7 @@ use arrayvec::ArrayVec;
 use lab::Lab;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-const FRAMES: u32 = 1024;
+const FRAMES: u32 = 4096;
 /// An EtherType that nothing else here uses (IEEE Std 802, local experimental).
 const OURS: [u8; 2] = [0x88, 0xb5];
 
