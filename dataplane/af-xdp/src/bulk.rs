@@ -16,6 +16,8 @@
 //! is done with most of them at once. All the same, there are no more than `RUNS_PER_MS` runs in a millisecond.
 //! And of a veth it is known which ring a frame comes to: that of its queue from a socket, that of the CPU
 //! from a program (`veth_select_rxq`). Frames keep their order where both are one, and only there is it done.
+//! (Where the peer has GRO alone, a socket's come to the backlog of the CPU, which is empty when the call returns,
+//! unless soft interrupts have more to do than they may at a time.)
 //!
 //! The program must be attached. Otherwise the kernel changes the code that dispatches XDP programs at each
 //! run, and waits for RCU, which takes milliseconds (`bpf_dispatcher_change_prog`). A lane that takes
