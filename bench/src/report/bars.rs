@@ -9,6 +9,8 @@ const WIDTH: f64 = 420.0;
 const RIGHT: f64 = 70.0;
 const TOP: f64 = 44.0;
 const STEP: f64 = 26.0;
+/// Room that a figure takes behind its bar.
+const WORDS: f64 = 40.0;
 
 pub(super) fn svg(title: &str, rows: &[&Row]) -> String {
     let height = TOP + rows.len() as f64 * STEP + 34.0;
@@ -60,7 +62,11 @@ pub(super) fn svg(title: &str, rows: &[&Row]) -> String {
                 drawing.line((x(limit), top - 1.0), (x(limit), top + 17.0), &style);
             }
         }
-        drawing.words((to.max(x(ratio.ci_high)) + 6.0, top + 12.0), "start", &figure(ratio.ratio));
+        let end = to.max(x(ratio.ci_high));
+        // Beyond the mark that it would stand on.
+        let aim = row.aim.map_or(end, x);
+        let end = if (end..end + WORDS).contains(&aim) { aim } else { end };
+        drawing.words((end + 6.0, top + 12.0), "start", &figure(ratio.ratio));
     }
     drawing.end()
 }
