@@ -15,8 +15,6 @@ use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Sent, Sink, Size
 const FLOWS: usize = 20_000;
 /// Frames a second of each queue.
 const RATE: u64 = 150_000;
-/// What hosts say to each other beside the load, at most.
-const LINK: u64 = 16;
 const MAY: Class = Class(1);
 const MAY_NOT: Class = Class(2);
 
@@ -28,13 +26,9 @@ fn mixed() -> Vec<Flow> {
     of("DE:100", MAY).zip(of("US:100", MAY_NOT)).flat_map(|(may, may_not)| [may, may_not]).collect()
 }
 
-fn policy() -> String {
-    POLICY.replace("deny     = [\"abusers\"]\n", "")
-}
-
 fn gateway(lab: &Lab, queues: usize) -> Gateway {
     let cores = if queues == 1 { vec![1] } else { vec![0, 1] };
-    Gateway::start(lab, &Setup { cores, ..Setup::new(lab, &policy()) }).unwrap()
+    Gateway::start(lab, &Setup { cores, ..Setup::new(lab, &forgiving()) }).unwrap()
 }
 
 /// Each flow once, from each of these cores, whose frames arrive on the queue of the same number.

@@ -15,8 +15,6 @@ use palisade_bench::load::{Class, Flow, Generator, Kind, Order, Sent, Sink, spre
 
 /// Frames a second of each queue: little enough for cores that are shared with the generators.
 const PPS: u64 = 5_000;
-/// What hosts say to each other on a queue beside the load, at most.
-const LINK: u64 = 16;
 
 /// Flows of a class, from the office to the echo service.
 fn flows(class: u8) -> Vec<Flow> {

@@ -23,7 +23,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use aya::maps::{Array, DevMap, Map, MapError, PerCpuArray, XskMap};
-use aya::programs::{ProgramError, ProgramFd, TestRun, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::io::Errno;
 
@@ -143,9 +143,14 @@ impl Program {
             Some(Map::Array(map)) => Ok(map.fd().as_fd()),
             _ => Err(failed("find the maps of leases", &MapError::KeyNotFound)),
         };
-        let leases = [fd("lanes")?, fd("leases")?, fd("tags")?, fd("let_through")?];
-        let [lanes, leases, tags, let_through] = leases;
-        let fds = [lanes, leases, tags, let_through, fd("outgoing")?, fd("taken")?];
+        let fds = [
+            fd("lanes")?,
+            fd("leases")?,
+            fd("tags")?,
+            fd("let_through")?,
+            fd("outgoing")?,
+            fd("taken")?,
+        ];
         Lanes::map(fds, plan).map_err(|errno| failed("share memory with the program", &errno))
     }
 
@@ -161,12 +166,7 @@ impl Program {
     /// [`Error::Program`] when the process may have no more files.
     pub fn bulk(&self, queue: u32, to: &Interface) -> Result<Option<Bulk>, Error> {
         let Some(lane) = self.lane(queue) else { return Ok(None) };
-        let wrong = |error: ProgramError| failed("use the program", &error);
-        let program = self.ebpf.program(NAME).ok_or(ProgramError::NotLoaded).map_err(wrong)?;
-        let xdp: &Xdp = program.try_into().map_err(wrong)?;
-        let fd = xdp.fd().map_err(wrong)?.as_fd().try_clone_to_owned();
-        let fd = fd.map_err(|error| failed("use the program", &error))?;
-        Ok(Bulk::new(fd, lane, to))
+        Ok(Bulk::new(self.fd()?, lane, to))
     }
 
     /// Leases count from now on for the frames that the other interface takes: where it takes redirected ones
@@ -226,8 +226,7 @@ impl Program {
     /// # Errors
     /// [`Error::Link`] when the kernel refuses.
     pub fn retreat(&mut self) -> Result<(), Error> {
-        let own = self.fd()?.as_fd().try_clone_to_owned();
-        let own = own.map_err(|error| failed("use the program", &error))?;
+        let own = self.fd()?;
         let Self { place, before: Some(before), .. } = self else { return Ok(()) };
         let Some(Place { interface, attached }) = place.take() else { return Ok(()) };
         attach::set(&interface, Some(before.fd.as_fd()), attached, Some(own.as_fd())).map_err(
@@ -262,8 +261,7 @@ impl Program {
             let interface = interface.name.clone();
             return Err(Error::Foreign { interface, name, id, unset: attached.word() });
         }
-        let fd = self.fd()?.as_fd().try_clone_to_owned();
-        let program = fd.map_err(|error| failed("use the program", &error))?;
+        let program = self.fd()?;
         match stale {
             // An interface has one mode at a time, so a change of mode cannot be one step.
             Some(Attachment { id, attached, .. }) if attached != wanted => {
@@ -291,8 +289,7 @@ impl Program {
     /// # Errors
     /// [`Error::Link`] when the kernel refuses for another reason.
     pub fn detach(&mut self) -> Result<bool, Error> {
-        let program = self.fd()?.as_fd().try_clone_to_owned();
-        let program = program.map_err(|error| failed("use the program", &error))?;
+        let program = self.fd()?;
         let Some(Place { interface, attached }) = self.place.take() else {
             return Ok(false);
         };
@@ -395,9 +392,13 @@ impl Program {
         Ok(xdp(&mut self.ebpf)?.test_run(options).map_err(Error::Live)?.return_value)
     }
 
-    fn fd(&mut self) -> Result<&ProgramFd, Error> {
-        let xdp = xdp(&mut self.ebpf)?;
-        xdp.fd().map_err(|error| failed("use the program", &error))
+    /// A descriptor of the program, for whoever keeps it.
+    fn fd(&self) -> Result<OwnedFd, Error> {
+        let wrong = |error: ProgramError| failed("use the program", &error);
+        let program = self.ebpf.program(NAME).ok_or(ProgramError::NotLoaded).map_err(wrong)?;
+        let xdp: &Xdp = program.try_into().map_err(wrong)?;
+        let fd = xdp.fd().map_err(wrong)?.as_fd().try_clone_to_owned();
+        fd.map_err(|error| failed("use the program", &error))
     }
 
     fn sockets(&mut self) -> Result<XskMap<&mut aya::maps::MapData>, MapError> {

@@ -75,16 +75,7 @@ impl Drill {
             spent: Spent::default(),
             inbox,
         };
-        let mut worker = Worker::new(
-            Wires {
-                umem,
-                free,
-                sockets: [outside, inside],
-                lanes: [None, None],
-                bulks: [None, None],
-            },
-            mind,
-        );
+        let mut worker = Worker::new(Wires::of_sockets(umem, free, [outside, inside]), mind);
         for side in [Side::Outside, Side::Inside] {
             // Nothing is there yet; the fill rings get their frames.
             worker.turn(side, worker.mind.clock.now(), BURST);

@@ -57,6 +57,13 @@ pub(crate) struct Wires {
     pub bulks: [Option<Bulk>; 2],
 }
 
+impl Wires {
+    /// Of simulated sockets, which no program stands before.
+    pub(crate) fn of_sockets(umem: Umem, free: FreeList, sockets: [Socket; 2]) -> Self {
+        Self { umem, free, sockets, lanes: [None, None], bulks: [None, None] }
+    }
+}
+
 /// What a worker knows: it outlives the interfaces, and goes on over the next ones.
 #[derive(Debug)]
 pub(crate) struct Mind {

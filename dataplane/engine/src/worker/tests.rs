@@ -97,16 +97,7 @@ impl Bench {
             pace: Pace::default(),
             spent: Spent::default(),
         };
-        let worker = Worker::new(
-            Wires {
-                umem,
-                free,
-                sockets: [outside, inside],
-                lanes: [None, None],
-                bulks: [None, None],
-            },
-            mind,
-        );
+        let worker = Worker::new(Wires::of_sockets(umem, free, [outside, inside]), mind);
         let told = orders.clone();
         let thread = thread::spawn(move || worker.run(&told));
         Self {
